@@ -1,0 +1,69 @@
+/**
+ * Files as an argument, with two implementations held to one contract suite: the machine's own
+ * (`system-files.ts`) and a simulated disk (`simulated-files.ts`) that can tear, lose and fail writes.
+ *
+ * What the contract promises, and what it does not:
+ *   - `write` changes what later reads see; only `sync` makes it survive a power cut;
+ *   - until then a cut may leave any mix of old and new 512-byte sectors of the unsynced writes;
+ *   - a new, renamed or removed name survives a cut only after `syncFolder` of its folder.
+ * Paths are made by our own code from configuration and generated names, never from a peer's input.
+ */
+
+export type OpenMode =
+  /** must exist; reading only */
+  | 'read'
+  /** must exist; reading and writing */
+  | 'write'
+  /** must not exist; reading and writing */
+  | 'create'
+  /** made if missing; reading and writing */
+  | 'open';
+
+export interface FileInfo {
+  readonly sizeBytes: number;
+  readonly isFolder: boolean;
+}
+
+export interface OpenFile {
+  readonly path: string;
+  /** Current size in bytes, as writes so far have left it. */
+  size(): number;
+  /**
+   * Reads up to `into.length` bytes at `position` into `into`.
+   * @returns the number of bytes read; less than asked only at the end of the file
+   */
+  read(position: number, into: Uint8Array): Promise<number>;
+  /** The same, at once: for pages that are probably in the operating system's cache (2.8 us against 25). */
+  readSync(position: number, into: Uint8Array): number;
+  /** Writes all of `bytes` at `position`, growing the file as needed. */
+  write(position: number, bytes: Uint8Array): Promise<void>;
+  /** Makes every write so far durable (fdatasync). A failure is final: the caller must not retry. */
+  sync(): Promise<void>;
+  truncate(sizeBytes: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface FolderLock {
+  release(): Promise<void>;
+}
+
+export interface Files {
+  /** @throws an error with code ENOENT, EEXIST, EACCES, ENOSPC, EIO … as Node names them */
+  open(path: string, mode: OpenMode): Promise<OpenFile>;
+  stat(path: string): Promise<FileInfo | undefined>;
+  /** The names in a folder, sorted; empty when the folder is missing. */
+  list(folder: string): Promise<string[]>;
+  makeFolder(path: string): Promise<void>;
+  rename(from: string, to: string): Promise<void>;
+  /** Removes a file; missing is fine. */
+  remove(path: string): Promise<void>;
+  /** Removes a folder and all in it; missing is fine. */
+  removeFolder(path: string): Promise<void>;
+  /** Makes names created, renamed or removed in `folder` durable. */
+  syncFolder(folder: string): Promise<void>;
+  /**
+   * Takes the folder for this process until released or the process ends (however it ends).
+   * @throws FilesError `locked`, naming the holder's process id, when another process has it
+   */
+  lock(folder: string): Promise<FolderLock>;
+}

@@ -1,0 +1,22 @@
+import { OctetError } from '../errors.ts';
+
+export type NetCode =
+  | 'address-in-use'
+  | 'listen-failed'
+  | 'connect-failed'
+  | 'connect-timeout'
+  | 'tls-failed'
+  | 'first-byte-timeout'
+  | 'idle-timeout'
+  | 'peer-not-reading'
+  | 'connection-lost';
+
+/** What can go wrong between two sockets. `port` is set for `address-in-use`. */
+export class NetError extends OctetError<NetCode> {
+  readonly port: number | undefined;
+
+  constructor(code: NetCode, message: string, details: { cause?: unknown; port?: number } = {}) {
+    super(code, message, { cause: details.cause, fault: 'remote', retryable: code !== 'tls-failed' });
+    this.port = details.port;
+  }
+}

@@ -1,0 +1,89 @@
+/**
+ * The ordered key-value store under every durable service: named trees of byte keys to byte values, over a
+ * journal (`core/journal`).
+ *
+ *   commit(changes)  ──▶ visible to this process at once ──▶ journal append ──▶ fdatasync ──▶ promise resolves
+ *
+ * A commit is seen by later reads as soon as the call returns, and is durable when its promise resolves.
+ * So a reply that depends on what was read or written waits for `settled()` before it leaves the process.
+ * Changes become durable in the order of their commits, all of one commit or nothing of it.
+ *
+ * Keys are compared as unsigned bytes, shorter first on a common prefix. Keys of more than one part are
+ * made with `encodeKey` of `tuple.ts`, which keeps the order of the parts.
+ */
+
+export interface Entry {
+  readonly key: Buffer;
+  /** Owned by the store: copy before changing it. */
+  readonly value: Buffer;
+}
+
+/** Bounds of a range scan; without bounds, all of the tree. */
+export interface RangeOptions {
+  /** First key included. */
+  readonly from?: Uint8Array;
+  /** First key not included any more. */
+  readonly to?: Uint8Array;
+  /** From the end to the start. Default false. */
+  readonly reverse?: boolean;
+  /** At most so many entries. */
+  readonly limit?: number;
+}
+
+export interface Reader {
+  get(tree: string, key: Uint8Array): Buffer | undefined;
+  has(tree: string, key: Uint8Array): boolean;
+  /** Entries in key order. The iterator must be finished or returned before the next commit; a scan that
+   * lives longer takes a `snapshot`. */
+  range(tree: string, options?: RangeOptions): IterableIterator<Entry>;
+}
+
+/** A consistent view that later commits do not change. Costs nothing to take; must be released. */
+export interface Snapshot extends Reader, Disposable {
+  release(): void;
+}
+
+export type Change =
+  | { readonly kind: 'put'; readonly tree: string; readonly key: Uint8Array; readonly value: Uint8Array }
+  | { readonly kind: 'delete'; readonly tree: string; readonly key: Uint8Array }
+  /** Deletes keys from <= key < to; without `to`, to the end of the tree. */
+  | {
+      readonly kind: 'delete-range';
+      readonly tree: string;
+      readonly from: Uint8Array;
+      readonly to?: Uint8Array;
+    };
+
+export type StoreHealth =
+  | { readonly state: 'ok' }
+  /** The disk failed a write or a sync: reads go on, every commit is refused until the process restarts. */
+  | { readonly state: 'read-only'; readonly reason: string };
+
+export interface StoreStats {
+  readonly trees: number;
+  readonly journalBytes: number;
+  readonly fileBytes: number;
+  readonly cachedBytes: number;
+  /** Commits since the store was opened. */
+  readonly commits: number;
+  readonly checkpoints: number;
+}
+
+export interface Store extends Reader, AsyncDisposable {
+  snapshot(): Snapshot;
+  /**
+   * Applies all `changes`, in order, at once; resolves when they are durable.
+   * @throws StoreError `no-space` (nothing was changed, and later commits may succeed), `read-only`,
+   *   `too-large` (key over 1,024 bytes, or one commit over 64 MiB)
+   */
+  commit(changes: readonly Change[]): Promise<void>;
+  /** Undefined when all that is visible is durable, else a promise of that. */
+  settled(): Promise<void> | undefined;
+  health(): StoreHealth;
+  stats(): StoreStats;
+  /** Writes changed pages and lets go of the journal before them. Runs by itself; a caller may force it. */
+  checkpoint(): Promise<void>;
+  /** Reads and verifies everything reachable. @returns what is wrong, empty when sound */
+  check(): Promise<string[]>;
+  close(): Promise<void>;
+}

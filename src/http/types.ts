@@ -1,0 +1,79 @@
+/**
+ * The public shapes of the HTTP library: what a handler gets and gives, and what a client sends and gets.
+ * A handler is a function from request to response; bodies stream both ways with backpressure.
+ */
+import type { Connection, Endpoint } from '../core/net/network.ts';
+
+/** Fields in the order and spelling received; lookups ignore case. RFC 9110 section 5. */
+export interface HeaderFields extends Iterable<readonly [name: string, value: string]> {
+  /** The value; several fields of one name joined with `, `. Undefined when absent. */
+  get(name: string): string | undefined;
+  getAll(name: string): string[];
+  has(name: string): boolean;
+}
+
+export type HeaderList = readonly (readonly [name: string, value: string])[];
+
+/** A message body. Reading it twice is an error; not reading it is fine (the rest is skipped or the
+ * connection closed, whichever is cheaper). */
+export interface Body extends AsyncIterable<Buffer> {
+  /** From Content-Length; undefined when chunked; 0 when there is no body. */
+  readonly sizeBytes: number | undefined;
+  /** All of it. @throws HttpError 413 when longer than `limitBytes` */
+  bytes(limitBytes: number): Promise<Buffer>;
+  /** All of it as UTF-8 text. @throws HttpError 413; 400 when it is not UTF-8 */
+  text(limitBytes: number): Promise<string>;
+  /** Trailer fields, once the body has been read to its end. */
+  trailers(): HeaderFields;
+}
+
+export interface HttpRequest {
+  readonly method: string;
+  /** As received: path and query, undecoded. S3 keys and proxies need it so. */
+  readonly target: string;
+  /** `target` up to `?`, undecoded. */
+  readonly path: string;
+  /** What follows `?`, undecoded; '' when there is none. */
+  readonly query: string;
+  readonly version: '1.0' | '1.1';
+  readonly headers: HeaderFields;
+  readonly body: Body;
+  readonly remote: Endpoint;
+  readonly secure: boolean;
+  /** From X-Request-Id when it is a plain token, else generated. */
+  readonly id: string;
+  /** Aborted when the client is gone before the response was sent. */
+  readonly signal: AbortSignal;
+  /** Path parameters, percent-decoded, when a router dispatched. */
+  readonly params: Readonly<Record<string, string>>;
+}
+
+export interface HttpResponse {
+  readonly status: number;
+  readonly headers?: HeaderList;
+  /** A string is sent as UTF-8. An iterable of unknown length is sent chunked, unless Content-Length is given. */
+  readonly body?: string | Uint8Array | AsyncIterable<Uint8Array>;
+  readonly trailers?: () => HeaderList;
+  /** With status 101: takes the connection over after the head was sent; `early` are bytes already received. */
+  readonly upgrade?: (connection: Connection, early: Buffer) => void;
+}
+
+export type Handler = (request: HttpRequest) => HttpResponse | Promise<HttpResponse>;
+
+export interface ClientRequest {
+  readonly method?: string;
+  /** Absolute, http or https. */
+  readonly url: string;
+  readonly headers?: HeaderList;
+  readonly body?: string | Uint8Array | AsyncIterable<Uint8Array>;
+  readonly signal?: AbortSignal;
+  /** From the first byte asked to the head of the answer. Default 30,000. */
+  readonly timeoutMs?: number;
+}
+
+export interface ClientResponse {
+  readonly status: number;
+  readonly reason: string;
+  readonly headers: HeaderFields;
+  readonly body: Body;
+}
