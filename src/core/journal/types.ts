@@ -1,0 +1,157 @@
+/**
+ * The journal: an append-only sequence of batches, the truth from which every durable state is rebuilt.
+ *
+ *   position      1          2        3        4        5
+ *             ┌─────────┬────────┬────────┬────────┬────────┐
+ *             │ genesis │ epoch  │  data  │  data  │  data  │ ◀── append(batch, expected = 5) makes 6
+ *             └─────────┴────────┴────────┴────────┴────────┘
+ *              names the   a new   0..n records each: one record is one commit of the store
+ *              incarnation writer
+ *
+ * Two layers. `Journal` is what a storage engine provides: compare-and-append by position, read, trim, and a
+ * cell for a lease. It assumes nothing local, so that an engine may also be a replicated log elsewhere.
+ * `JournalWriter` stands on any `Journal` and is what a store uses: it gathers what waits into one batch, has
+ * one append under way at a time, and stops for good when an outcome is not known.
+ *
+ * What holds for every engine:
+ *   - positions number batches without a gap; a gap is damage, never skipped;
+ *   - at most one batch ever owns a position; who appends with a stale `expected` gets `conflict`;
+ *   - an epoch never goes down from one batch to the next;
+ *   - each batch carries a chain: a hash over its content and the chain of its predecessor. So a lost tail, a
+ *     split history or a restored old copy is seen by whoever remembers one (position, chain) pair;
+ *   - `appended` means durable.
+ */
+
+/** The number of a batch: dense, the first is 1; 0 stands before the first. A safe integer. */
+export type Position = number;
+
+/** The number of a writer's term: each writer appends under a higher one than its predecessor. */
+export type Epoch = number;
+
+export type BatchKind =
+  /** The first batch of a journal; its record names the incarnation. */
+  | 'genesis'
+  /** The first batch of a writer: fences every earlier one. */
+  | 'epoch'
+  | 'data'
+  /** Empty; appended to learn that one still leads. */
+  | 'barrier'
+  /** The last batch of a journal that continues elsewhere. */
+  | 'seal';
+
+export interface Batch {
+  /** 16 bytes, unique: tells a retry of this batch from another writer's. */
+  readonly id: Uint8Array;
+  readonly epoch: Epoch;
+  readonly kind: BatchKind;
+  /** 16 bytes: `chainOf` (batch.ts) over the previous batch's chain and this batch's content. */
+  readonly chain: Uint8Array;
+  readonly records: readonly Uint8Array[];
+}
+
+export interface StoredBatch extends Batch {
+  readonly position: Position;
+}
+
+/** A place in a journal's history, to be remembered outside of it: by a checkpoint, a follower, a backup. */
+export interface Mark {
+  readonly position: Position;
+  readonly epoch: Epoch;
+  /** The chain of the batch at `position`. */
+  readonly chain: Uint8Array;
+}
+
+export type AppendResult =
+  /** Durable at `position`. */
+  | { readonly outcome: 'appended'; readonly position: Position }
+  /** Definite: nothing was stored, because somebody owns `expected + 1`. */
+  | { readonly outcome: 'conflict'; readonly last: Position }
+  /** It may be stored or not; only a later look at `expected + 1` tells. */
+  | { readonly outcome: 'unknown'; readonly cause: unknown };
+
+export interface Head {
+  /** The lowest position that can still be read; `last + 1` when there is none. */
+  readonly first: Position;
+  readonly last: Mark;
+}
+
+export interface EngineReport {
+  /** `file`, `memory`, … */
+  readonly engine: string;
+  readonly durability: 'fsync-local' | 'fsync-quorum' | 'memory';
+  readonly maxBatchBytes: number;
+  /** What it occupies where it is stored. */
+  readonly storedBytes: number;
+}
+
+export interface LeaseHolder {
+  readonly holder: string;
+  /** Where the holder can be reached. */
+  readonly address: string;
+}
+
+/** One small value with compare-and-set. It only decides who tries to write: safety comes from `append`. */
+export interface LeaseCell {
+  get(): Promise<(LeaseHolder & { readonly revision: number }) | undefined>;
+  /** `revision` undefined: the cell must be empty. @returns the new revision */
+  compareAndSet(revision: number | undefined, value: LeaseHolder): Promise<number | 'conflict' | 'unknown'>;
+}
+
+export interface Journal extends AsyncDisposable {
+  /** A version 4 UUID, made with the journal: two journals never share it, copies do. */
+  readonly incarnation: string;
+  report(): EngineReport;
+  /**
+   * Stores `batch` at `expected + 1` if that is the next position.
+   * @throws JournalError `no-space`, `too-large`, `read-only`, `closed`: definite, nothing was stored
+   */
+  append(batch: Batch, expected: Position): Promise<AppendResult>;
+  /**
+   * The batches from position `from` to the last there is when reading gets there, in groups of about
+   * `maxBytes` (default 1 MiB), at least one batch each. Their bytes are the reader's to keep.
+   * @throws JournalError `trimmed` when `from` has been let go of; `corrupt` naming the place
+   */
+  read(from: Position, options?: { readonly maxBytes?: number }): AsyncIterable<StoredBatch[]>;
+  head(): Promise<Head>;
+  /** Lets go of batches before `position`: all, some or none of them, never one at or after it. Idempotent. */
+  truncateBefore(position: Position): Promise<void>;
+  readonly lease: LeaseCell;
+  close(): Promise<void>;
+}
+
+export type WriterHealth =
+  | { readonly state: 'ok' }
+  | { readonly state: 'read-only'; readonly reason: string };
+
+/**
+ * The one writer of a journal in this process. `startWriter(journal, { random })` (writer.ts) makes it, after
+ * `replay(journal, mark, apply)` (replay.ts) has brought the state machine to the journal's end.
+ */
+export interface JournalWriter extends AsyncDisposable {
+  readonly epoch: Epoch;
+  /**
+   * Queues one record; resolves with its batch's position when it is durable. Records become durable in the
+   * order of the calls, and what is durable is always a prefix of them: when one is refused, so is every
+   * record proposed until then (so a state machine that went ahead returns to the last durable record).
+   *
+   * The bytes belong to the writer from here on: the caller must not change them.
+   *
+   * @throws JournalError at once, before anything is queued: `too-large`, `overloaded`, `read-only`, `closed`
+   * @returns a promise that rejects with JournalError `no-space` (nothing stored, the writer goes on),
+   *   `outcome-unknown` or `fenced` (the writer is read-only from here on)
+   */
+  propose(record: Uint8Array): Promise<Position>;
+  /**
+   * Draws a line: every record proposed before the call lies at or before the resulting position, every later
+   * one after it. Resolves when the former are durable. A checkpoint that takes its snapshot in the same turn
+   * of the event loop describes exactly this mark. Rejects as `propose` does.
+   */
+  cut(): Promise<Mark>;
+  health(): WriterHealth;
+  /** Bytes proposed and not yet durable. */
+  readonly waitingBytes: number;
+  /** The highest position known to be durable. */
+  readonly durable: Position;
+  /** Waits for what is queued, then takes no more. Does not close the journal. */
+  close(): Promise<void>;
+}
