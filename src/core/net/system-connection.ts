@@ -1,0 +1,224 @@
+/**
+ * One TCP or TLS connection of the machine. Enforces what needs no knowledge of the protocol: silence after
+ * the connection opened, idleness, a peer that does not read, a peer that does not close.
+ */
+import type net from 'node:net';
+import tls from 'node:tls';
+import { messageOf } from '../errors.ts';
+import type { Timer } from '../time/clock.ts';
+import { systemClock } from '../time/system-clock.ts';
+import { NetError } from './errors.ts';
+import type {
+  Connection,
+  ConnectionHandler,
+  ConnectionLimits,
+  Endpoint,
+  TlsClientOptions,
+  TlsIdentity,
+} from './network.ts';
+
+/** A handshake that is not over by then is abandoned. */
+const HANDSHAKE_TIMEOUT_MS = 10_000;
+
+const contexts = new WeakMap<TlsIdentity, tls.SecureContext>();
+
+/** Parsing keys costs milliseconds, so one context serves all connections of one identity. */
+function contextOf(identity: TlsIdentity): tls.SecureContext {
+  let context = contexts.get(identity);
+  if (context === undefined) {
+    context = tls.createSecureContext({ cert: identity.cert, key: identity.key, minVersion: 'TLSv1.2' });
+    contexts.set(identity, context);
+  }
+  return context;
+}
+
+export class SystemConnection implements Connection {
+  readonly id: number;
+  readonly remote: Endpoint;
+  readonly local: Endpoint;
+  #socket: net.Socket;
+  readonly #limits: ConnectionLimits;
+  readonly #gone: () => void;
+  #handler: ConnectionHandler | undefined;
+  #cause: Error | undefined;
+  #secure = false;
+  #paused = false;
+  #peerEnded = false;
+  #closed = false;
+  #firstByteTimer: Timer | undefined;
+  #closeTimer: Timer | undefined;
+
+  /** @param gone told once, when the connection is no more */
+  constructor(id: number, socket: net.Socket, limits: ConnectionLimits, gone: () => void) {
+    this.id = id;
+    this.#socket = socket;
+    this.#limits = limits;
+    this.#gone = gone;
+    this.remote = { address: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 };
+    this.local = { address: socket.localAddress ?? '', port: socket.localPort ?? 0 };
+    if (limits.firstByteTimeoutMs > 0) {
+      this.#firstByteTimer = systemClock.schedule(limits.firstByteTimeoutMs, () =>
+        this.destroy(new NetError('first-byte-timeout', `no byte in ${limits.firstByteTimeoutMs} ms`)),
+      );
+    }
+    this.#listen(socket);
+  }
+
+  get secure(): boolean {
+    return this.#secure;
+  }
+
+  get bufferedBytes(): number {
+    return this.#socket.writableLength;
+  }
+
+  get destroyed(): boolean {
+    return this.#socket.destroyed;
+  }
+
+  attach(handler: ConnectionHandler): void {
+    this.#handler = handler;
+    if (this.#closed) {
+      queueMicrotask(() => handler.close?.(this.#cause));
+      return;
+    }
+    if (this.#peerEnded) queueMicrotask(() => this.#ended());
+    if (!this.#paused) this.#socket.resume();
+  }
+
+  write(bytes: Uint8Array | string): boolean {
+    const socket = this.#socket;
+    if (socket.destroyed || socket.writableEnded) return false;
+    if (socket.writableLength > this.#limits.maxBufferedBytes) {
+      this.destroy(new NetError('peer-not-reading', `${socket.writableLength} bytes unread by the peer`));
+      return false;
+    }
+    return typeof bytes === 'string' ? socket.write(bytes, 'latin1') : socket.write(bytes);
+  }
+
+  pause(): void {
+    this.#paused = true;
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#paused = false;
+    if (this.#handler !== undefined) this.#socket.resume();
+  }
+
+  end(bytes?: Uint8Array | string): void {
+    const socket = this.#socket;
+    if (socket.destroyed || socket.writableEnded) return;
+    if (bytes === undefined) socket.end();
+    else if (typeof bytes === 'string') socket.end(bytes, 'latin1');
+    else socket.end(bytes);
+    // Only by reading on do we see the peer's close; what still arrives is the handler's to ignore.
+    this.resume();
+    if (this.#closeTimer === undefined) this.#awaitClose(socket.writableLength);
+  }
+
+  /** Gives up on a peer that neither takes what is left nor closes; as long as it reads, it has time. */
+  #awaitClose(leftBytes: number): void {
+    this.#closeTimer = systemClock.schedule(this.#limits.closeTimeoutMs, () => {
+      const stillLeftBytes = this.#socket.writableLength;
+      if (stillLeftBytes < leftBytes) this.#awaitClose(stillLeftBytes);
+      else this.destroy();
+    });
+  }
+
+  destroy(cause?: Error): void {
+    if (this.#socket.destroyed) return;
+    this.#cause ??= cause;
+    this.#socket.destroy();
+  }
+
+  startTlsServer(identity: TlsIdentity, alpn?: readonly string[]): Promise<void> {
+    const options: tls.TLSSocketOptions = { isServer: true, secureContext: contextOf(identity) };
+    if (alpn !== undefined) options.ALPNProtocols = [...alpn];
+    const plain = this.#detach();
+    return this.#secured(new tls.TLSSocket(plain, options), 'secure');
+  }
+
+  startTlsClient(options: TlsClientOptions): Promise<void> {
+    const plain = this.#detach();
+    const secured = tls.connect({
+      socket: plain,
+      servername: options.serverName,
+      rejectUnauthorized: options.verify ?? true,
+      minVersion: 'TLSv1.2',
+      ...(options.ca === undefined ? {} : { ca: options.ca }),
+      ...(options.alpn === undefined ? {} : { ALPNProtocols: [...options.alpn] }),
+    });
+    return this.#secured(secured, 'secureConnect');
+  }
+
+  /** Stops listening to the plain socket and forgets what it had received: bytes sent before the handshake
+   * must never be taken for bytes sent inside it. */
+  #detach(): net.Socket {
+    const plain = this.#socket;
+    for (const event of ['data', 'end', 'drain', 'close', 'error', 'timeout'])
+      plain.removeAllListeners(event);
+    plain.setTimeout(0);
+    plain.on('error', () => undefined);
+    return plain;
+  }
+
+  #secured(socket: tls.TLSSocket, readyEvent: 'secure' | 'secureConnect'): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#socket = socket;
+    socket.pause();
+    this.#listen(socket);
+    const timer = systemClock.schedule(HANDSHAKE_TIMEOUT_MS, () => socket.destroy());
+    const failed = (): void => {
+      timer.cancel();
+      const reason = this.#cause === undefined ? 'the connection closed' : messageOf(this.#cause);
+      reject(new NetError('tls-failed', `TLS handshake failed: ${reason}`, { cause: this.#cause }));
+    };
+    socket.once('close', failed);
+    socket.once('_tlsError', (error: Error) => this.destroy(error));
+    socket.once(readyEvent, () => {
+      timer.cancel();
+      socket.off('close', failed);
+      this.#secure = true;
+      if (this.#handler !== undefined && !this.#paused) socket.resume();
+      resolve();
+    });
+    return promise;
+  }
+
+  #listen(socket: net.Socket): void {
+    if (this.#limits.idleTimeoutMs > 0) socket.setTimeout(this.#limits.idleTimeoutMs);
+    socket.on('timeout', () =>
+      this.destroy(new NetError('idle-timeout', `idle for ${this.#limits.idleTimeoutMs} ms`)),
+    );
+    socket.on('data', (chunk: Buffer) => {
+      this.#firstByteTimer?.cancel();
+      this.#handler?.data(chunk);
+    });
+    // A 'data' listener sets the stream flowing; nothing may flow before somebody is attached.
+    if (this.#handler === undefined || this.#paused) socket.pause();
+    socket.on('end', () => {
+      this.#peerEnded = true;
+      if (this.#handler !== undefined) this.#ended();
+    });
+    socket.on('drain', () => this.#handler?.drain?.());
+    socket.on('error', (error: Error) => {
+      this.#cause ??= error;
+    });
+    socket.on('close', () => this.#close());
+  }
+
+  #ended(): void {
+    if (this.#handler?.end !== undefined) this.#handler.end();
+    else this.end();
+  }
+
+  #close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#firstByteTimer?.cancel();
+    this.#closeTimer?.cancel();
+    this.#gone();
+    this.#handler?.close?.(this.#cause);
+  }
+}

@@ -1,0 +1,220 @@
+/** The machine's own sockets, over node:net, node:tls and node:dgram. */
+import dgram from 'node:dgram';
+import net from 'node:net';
+import { codeOf, messageOf } from '../errors.ts';
+import { systemClock } from '../time/system-clock.ts';
+import { NetError } from './errors.ts';
+import type {
+  Connection,
+  ConnectOptions,
+  Endpoint,
+  Listener,
+  ListenOptions,
+  Network,
+  UdpOptions,
+  UdpSocket,
+} from './network.ts';
+import { findPortHolder } from './port-holder.ts';
+import { SystemConnection } from './system-connection.ts';
+
+const DEFAULT_DRAIN_TIMEOUT_MS = 5_000;
+/** What a client's connection may hold unread by its peer, where the caller names no bound. */
+const DEFAULT_MAX_BUFFERED_BYTES = 16 * 1024 * 1024;
+const CLIENT_CLOSE_TIMEOUT_MS = 2_000;
+/** How long a connection over the limit may take to read its refusal. */
+const REFUSAL_TIMEOUT_MS = 1_000;
+
+/** A network of its own: connection ids are unique within it. */
+export function createSystemNetwork(): Network {
+  let lastId = 0;
+  const nextId = (): number => ++lastId;
+  return {
+    listen: (options, accept) => listen(options, accept, nextId),
+    connect: (options) => connect(options, nextId),
+    udp,
+  };
+}
+
+export const systemNetwork: Network = createSystemNetwork();
+
+async function listen(
+  options: ListenOptions,
+  accept: (connection: Connection) => void,
+  nextId: () => number,
+): Promise<Listener> {
+  const open = new Set<SystemConnection>();
+  const emptied = new Set<() => void>();
+  const server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true });
+
+  server.on('connection', (socket) => {
+    if (open.size >= options.limits.maxConnections) return refuse(socket, options.refuse);
+    const connection = new SystemConnection(nextId(), socket, options.limits, () => {
+      open.delete(connection);
+      if (open.size === 0) for (const tell of emptied) tell();
+    });
+    open.add(connection);
+    if (options.tls === undefined) return accept(connection);
+    connection.startTlsServer(options.tls, options.alpn).then(
+      () => accept(connection),
+      // A failed handshake has destroyed the connection; nobody was told of it yet, so nobody minds.
+      () => undefined,
+    );
+  });
+
+  await bound(server, options);
+  // After binding, errors of accept (EMFILE) concern one connection that never came to be.
+  server.on('error', () => undefined);
+
+  return {
+    endpoint: endpointOf(server.address()),
+    get connectionCount() {
+      return open.size;
+    },
+    stop: () => void server.close(),
+    async close(timeoutMs = DEFAULT_DRAIN_TIMEOUT_MS) {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      if (open.size > 0) {
+        const { promise, resolve } = Promise.withResolvers<void>();
+        emptied.add(resolve);
+        const timer = systemClock.schedule(timeoutMs, resolve);
+        await promise;
+        timer.cancel();
+        for (const connection of open) connection.destroy();
+      }
+      await closed;
+    },
+  };
+}
+
+function refuse(socket: net.Socket, lastWords: (() => Uint8Array | string) | undefined): void {
+  socket.on('error', () => undefined);
+  const timer = systemClock.schedule(REFUSAL_TIMEOUT_MS, () => socket.destroy());
+  socket.on('close', () => timer.cancel());
+  const words = lastWords?.();
+  // Closing with unread input would reset the connection and take the refusal with it: read and forget.
+  socket.on('end', () => socket.end());
+  socket.resume();
+  if (words === undefined) socket.end();
+  else if (typeof words === 'string') socket.end(words, 'latin1');
+  else socket.end(words);
+}
+
+async function bound(server: net.Server, options: ListenOptions): Promise<void> {
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen({ host: options.host, port: options.port, backlog: 1024 }, () => {
+        server.off('error', reject);
+        resolve();
+      });
+    });
+  } catch (cause) {
+    throw await bindError(cause, options.host, options.port);
+  }
+}
+
+async function bindError(cause: unknown, host: string, port: number): Promise<NetError> {
+  if (codeOf(cause) !== 'EADDRINUSE') {
+    return new NetError('listen-failed', `cannot listen on ${host}:${port}: ${messageOf(cause)}`, { cause });
+  }
+  const holder = await findPortHolder(port);
+  const by = holder === undefined ? 'another process' : `${holder.command} (process ${holder.pid})`;
+  return new NetError('address-in-use', `port ${port} on ${host} is taken by ${by}`, { cause, port });
+}
+
+async function connect(options: ConnectOptions, nextId: () => number): Promise<Connection> {
+  const limits = {
+    maxConnections: 1,
+    firstByteTimeoutMs: 0,
+    idleTimeoutMs: options.idleTimeoutMs ?? 0,
+    maxBufferedBytes: options.maxBufferedBytes ?? DEFAULT_MAX_BUFFERED_BYTES,
+    closeTimeoutMs: CLIENT_CLOSE_TIMEOUT_MS,
+  };
+  const socket = await connectSocket(options);
+  const connection = new SystemConnection(nextId(), socket, limits, () => undefined);
+  if (options.tls === undefined) return connection;
+  const timer = systemClock.schedule(options.timeoutMs, () => connection.destroy());
+  try {
+    await connection.startTlsClient(options.tls);
+  } finally {
+    timer.cancel();
+  }
+  return connection;
+}
+
+function connectSocket(options: ConnectOptions): Promise<net.Socket> {
+  const where = `${options.host}:${options.port}`;
+  const { promise, resolve, reject } = Promise.withResolvers<net.Socket>();
+  if (options.signal?.aborted) {
+    reject(options.signal.reason);
+    return promise;
+  }
+  const socket = net.connect({
+    host: options.host,
+    port: options.port,
+    allowHalfOpen: true,
+    noDelay: true,
+  });
+  const settle = (): void => {
+    timer.cancel();
+    options.signal?.removeEventListener('abort', aborted);
+    socket.removeAllListeners();
+  };
+  const fail = (error: unknown): void => {
+    settle();
+    socket.on('error', () => undefined);
+    socket.destroy();
+    reject(error);
+  };
+  const aborted = (): void => fail(options.signal?.reason);
+  const timer = systemClock.schedule(options.timeoutMs, () =>
+    fail(new NetError('connect-timeout', `${where} did not answer in ${options.timeoutMs} ms`)),
+  );
+  options.signal?.addEventListener('abort', aborted, { once: true });
+  socket.once('error', (cause) =>
+    fail(new NetError('connect-failed', `cannot connect to ${where}: ${messageOf(cause)}`, { cause })),
+  );
+  socket.once('connect', () => {
+    settle();
+    socket.pause();
+    resolve(socket);
+  });
+  return promise;
+}
+
+async function udp(options: UdpOptions): Promise<UdpSocket> {
+  const socket = dgram.createSocket({
+    type: net.isIPv6(options.host) ? 'udp6' : 'udp4',
+    // Addresses only, never names: skips a round through the resolver for every datagram.
+    lookup: (address, _options, callback) => callback(null, address, net.isIPv6(address) ? 6 : 4),
+  });
+  try {
+    await new Promise<void>((resolve, reject) => {
+      socket.once('error', reject);
+      socket.bind({ address: options.host, port: options.port }, () => {
+        socket.off('error', reject);
+        resolve();
+      });
+    });
+  } catch (cause) {
+    throw await bindError(cause, options.host, options.port);
+  }
+  socket.on('error', () => undefined);
+  socket.on('message', (bytes, from) => options.receive(bytes, { address: from.address, port: from.port }));
+  let closing: Promise<void> | undefined;
+  return {
+    endpoint: endpointOf(socket.address()),
+    send(bytes, to) {
+      if (closing === undefined) socket.send(bytes, to.port, to.address);
+    },
+    close() {
+      closing ??= new Promise((resolve) => socket.close(() => resolve()));
+      return closing;
+    },
+  };
+}
+
+function endpointOf(address: net.AddressInfo | string | null): Endpoint {
+  if (address === null || typeof address === 'string') throw new NetError('listen-failed', 'no IP address');
+  return { address: address.address, port: address.port };
+}
