@@ -1,0 +1,36 @@
+/**
+ * Runs one kind of tests with node:test.
+ *   unit         beside the code and the scripts, all in one process (so no module may keep state)
+ *   integration  whole services and unmodified clients, one process per file
+ */
+import { spawnSync } from 'node:child_process';
+import { globSync } from 'node:fs';
+
+const kinds: Readonly<Record<string, { patterns: string[]; flags: string[] }>> = {
+  unit: {
+    patterns: ['src/**/*.test.ts', 'scripts/**/*.test.ts', 'test/simulation/**/*.test.ts'],
+    flags: ['--test-isolation=none'],
+  },
+  integration: { patterns: ['test/integration/**/*.test.ts'], flags: ['--test-concurrency=2'] },
+};
+
+const [kindName = 'unit', ...rest] = process.argv.slice(2);
+const kind = kinds[kindName];
+if (kind === undefined) {
+  console.error(`run-tests: no kind "${kindName}"; there are ${Object.keys(kinds).join(', ')}`);
+  process.exit(2);
+}
+const files = globSync(kind.patterns).sort();
+if (files.length === 0) {
+  console.error(`run-tests: no ${kindName} tests found`);
+  process.exit(1);
+}
+const reporter = process.stdout.isTTY ? 'spec' : 'dot';
+const flags = [
+  '--test',
+  ...kind.flags,
+  `--test-reporter=${process.env['TEST_REPORTER'] ?? reporter}`,
+  '--test-reporter-destination=stdout',
+];
+const result = spawnSync(process.execPath, [...flags, ...rest, ...files], { stdio: 'inherit' });
+process.exit(result.status ?? 1);

@@ -1,0 +1,136 @@
+/**
+ * The architecture as data: who may import whom, and which names stay inside the kernel. `tidy.ts` applies
+ * it to the tree; `tidy.test.ts` proves each rule on a planted violation.
+ */
+
+/** A service's rooms. What a room is not listed for, it may not import. */
+export interface Room {
+  /** Rooms of the same service, by name; `*` is all of them. */
+  readonly own: readonly string[];
+  /** Folders or files of `src/core`; `*` is all but `testing`. */
+  readonly core: readonly string[];
+  /** `node:` modules. */
+  readonly node: readonly string[];
+  /** May import `src/http`. */
+  readonly http: boolean;
+  /** npm packages. */
+  readonly packages: readonly string[];
+}
+
+const pure = ['assert', 'errors', 'bytes'];
+const seams = [...pure, 'lifecycle', 'time', 'random', 'observe'];
+
+export const rooms: Readonly<Record<string, Room>> = {
+  wire: { own: ['wire', 'limits', 'errors'], core: pure, node: ['buffer'], http: false, packages: [] },
+  session: {
+    own: ['session', 'wire', 'engine', 'limits', 'errors'],
+    core: pure,
+    node: ['buffer'],
+    http: false,
+    packages: [],
+  },
+  engine: {
+    own: ['engine', 'wire', 'limits', 'errors'],
+    core: [...pure, 'store', 'time', 'random', 'blobs'],
+    node: ['buffer'],
+    http: false,
+    packages: [],
+  },
+  store: {
+    own: ['store', 'engine', 'wire', 'limits', 'errors', 'metrics'],
+    core: [...seams, 'files', 'journal', 'store', 'blobs'],
+    node: ['buffer', 'crypto'],
+    http: false,
+    packages: [],
+  },
+  limits: { own: ['limits'], core: ['net'], node: [], http: true, packages: [] },
+  errors: { own: ['errors', 'limits'], core: pure, node: [], http: false, packages: [] },
+  metrics: { own: ['metrics', 'limits'], core: ['observe'], node: [], http: false, packages: [] },
+  client: {
+    own: ['client', 'wire', 'session', 'limits', 'errors', 'crypto'],
+    core: ['*'],
+    node: ['buffer', 'crypto'],
+    http: true,
+    packages: [],
+  },
+  /** Hashes and signatures, kept out of the pure rooms and handed in. */
+  crypto: {
+    own: ['crypto', 'wire', 'limits', 'errors'],
+    core: seams,
+    node: ['buffer', 'crypto', 'zlib', 'util'],
+    http: false,
+    packages: [],
+  },
+  index: { own: ['*'], core: ['*'], node: [], http: false, packages: [] },
+  /** Every other file of a service: the server and what it is made of. */
+  server: { own: ['*'], core: ['*'], node: ['buffer', 'crypto', 'stream'], http: true, packages: [] },
+};
+
+/** Packages that one named file wraps, so that one file changes when the package does. */
+export const wrappedPackages: Readonly<Record<string, string>> = {
+  pino: 'src/core/observe/observer.ts',
+  'prom-client': 'src/core/observe/observer.ts',
+  valibot: 'src/core/config/',
+  '@peculiar/x509': 'src/core/net/certificates.ts',
+  'reflect-metadata': 'src/core/net/certificates.ts',
+  '@rgrove/parse-xml': 'src/objects/',
+  'postal-mime': 'src/mail/',
+  mrmime: 'src/',
+  commander: 'src/cli/',
+  jose: 'src/api/',
+};
+
+/** service → services whose client it may use, through their index.ts. */
+export const serviceArrows: Readonly<Record<string, readonly string[]>> = {
+  api: ['database', 'cache', 'queue', 'objects', 'mail', 'dns'],
+  mail: ['dns'],
+  balancer: ['dns'],
+  objects: ['queue'],
+  console: [],
+  dns: [],
+  database: [],
+  cache: [],
+  queue: [],
+};
+
+/** Kernel folder → kernel folders below it. `errors`, `assert` and `lifecycle` are files. */
+export const coreArrows: Readonly<Record<string, readonly string[]>> = {
+  errors: [],
+  assert: [],
+  bytes: ['errors', 'assert'],
+  time: ['errors', 'assert'],
+  random: ['errors', 'assert'],
+  observe: ['errors', 'assert', 'time'],
+  files: ['errors', 'assert', 'bytes', 'time', 'random'],
+  net: ['errors', 'assert', 'bytes', 'time', 'random', 'observe'],
+  lifecycle: ['files', 'net', 'observe', 'random', 'time'],
+  journal: ['errors', 'assert', 'bytes', 'time', 'random', 'files'],
+  store: ['errors', 'assert', 'bytes', 'time', 'random', 'files', 'journal'],
+  blobs: ['errors', 'assert', 'bytes', 'time', 'random', 'files'],
+  config: ['errors', 'assert', 'files'],
+  testing: ['*'],
+};
+
+/** Names that only the kernel may use, with what to use instead. */
+export const kernelOnly: readonly { readonly name: RegExp; readonly instead: string }[] = [
+  { name: /\bDate\.now\b/, instead: 'the Clock that is passed in' },
+  { name: /\bnew Date\(\)/, instead: 'the Clock that is passed in' },
+  { name: /\bperformance\.now\b/, instead: 'the Clock that is passed in' },
+  { name: /\bsetTimeout\b/, instead: 'Clock.schedule' },
+  { name: /\bsetInterval\b/, instead: 'Clock.schedule' },
+  { name: /\bMath\.random\b/, instead: 'the Random that is passed in' },
+  { name: /\bprocess\.(env|exit|argv|on)\b/, instead: 'options; only src/cli talks to the process' },
+  { name: /\bconsole\./, instead: 'the Observer that is passed in' },
+];
+
+/** Folder and file names that say nothing. */
+export const emptyNames: readonly string[] = [
+  'utils',
+  'util',
+  'helpers',
+  'helper',
+  'common',
+  'misc',
+  'manager',
+  'lib',
+];
