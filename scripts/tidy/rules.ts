@@ -70,7 +70,7 @@ export const rooms: Readonly<Record<string, Room>> = {
 export const wrappedPackages: Readonly<Record<string, string>> = {
   pino: 'src/core/observe/observer.ts',
   'prom-client': 'src/core/observe/observer.ts',
-  valibot: 'src/core/config/',
+  valibot: 'src/',
   '@peculiar/x509': 'src/core/net/certificates.ts',
   'reflect-metadata': 'src/core/net/certificates.ts',
   '@rgrove/parse-xml': 'src/objects/',
