@@ -26,7 +26,7 @@ export interface FileInfo {
 
 export interface OpenFile {
   readonly path: string;
-  /** Current size in bytes, as writes so far have left it. */
+  /** Size in bytes, as the file was when opened and this handle's writes have left it. */
   size(): number;
   /**
    * Reads up to `into.length` bytes at `position` into `into`.
@@ -53,6 +53,7 @@ export interface Files {
   stat(path: string): Promise<FileInfo | undefined>;
   /** The names in a folder, sorted; empty when the folder is missing. */
   list(folder: string): Promise<string[]>;
+  /** Makes the folder and those above it, as far as missing, and their names durable. */
   makeFolder(path: string): Promise<void>;
   rename(from: string, to: string): Promise<void>;
   /** Removes a file; missing is fine. */

@@ -1,0 +1,22 @@
+/** Bounds of the journal. */
+
+/** One record: a store commit of 64 MiB with its framing, and some room. */
+export const MAX_RECORD_BYTES = 72 * 1024 * 1024;
+
+/** One batch of the file engine, framing included: one record of the largest size must fit. */
+export const MAX_BATCH_BYTES = MAX_RECORD_BYTES + 1024;
+
+/**
+ * A batch that has so much takes no more records; the next begins. Large enough that the cost of a sync
+ * disappears beside the bytes, small enough that the first of a burst does not wait for the last.
+ */
+export const BATCH_TARGET_BYTES = 1024 * 1024;
+
+/** Proposed and not yet durable, of one writer: what a stalled disk may cost in memory. */
+export const MAX_WAITING_BYTES = 256 * 1024 * 1024;
+
+/** A segment that has so much is closed and the next begun (PostgreSQL's is 16 MiB, etcd's 64 MiB). */
+export const SEGMENT_BYTES = 16 * 1024 * 1024;
+
+/** A reader takes so much of a segment at a time. */
+export const READ_WINDOW_BYTES = 1024 * 1024;
