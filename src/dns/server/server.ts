@@ -1,0 +1,452 @@
+/**
+ * The DNS server: one UDP socket and one TCP listener on the same port, and what becomes of a question.
+ *
+ *   octets ─▶ openQuery ─▶ a zone of ours? ─yes─▶ answerFromZone ─▶ closeQuery ─▶ octets
+ *                              │ no, or it leads elsewhere
+ *                              ▼
+ *                     may this client recurse? ─yes─▶ Recursor ─▶ closeQuery ─▶ octets
+ *                              │ no
+ *                              ▼
+ *                           REFUSED
+ */
+import { codeOf, messageOf } from '../../core/errors.ts';
+import type { Health, Host, RunningService } from '../../core/lifecycle.ts';
+import type { Connection, Endpoint, Listener, UdpSocket } from '../../core/net/network.ts';
+import { type Answer, bareAnswer } from '../engine/answer.ts';
+import { answerFromZone, type ZoneAnswer } from '../engine/authority.ts';
+import { loadZone } from '../engine/load-zone.ts';
+import { ZoneSet } from '../engine/zone.ts';
+import { DnsError } from '../errors.ts';
+import type { DnsLimits } from '../limits.ts';
+import { DnsMetrics } from '../metrics.ts';
+import { closeQuery, openQuery, type Query, type Transport } from '../session/query.ts';
+import { StreamSession } from '../session/stream.ts';
+import { inRanges, plainAddress } from '../wire/address.ts';
+import { EXTENDED_ERROR, RCODE, rcodeName, typeName } from '../wire/codes.ts';
+import { nameToText } from '../wire/name.ts';
+import {
+  type CheckedOptions,
+  checkOptions,
+  type DnsOptions,
+  optionName,
+  type ZoneSource,
+} from './options.ts';
+import { Recursor } from './recursor.ts';
+
+export interface Dns extends RunningService {
+  /**
+   * Begins to serve a zone, or serves a new version of it from the next question on.
+   *
+   * @throws ZoneError when the zone has a fault; the version before stays in service
+   */
+  loadZone(source: ZoneSource): Promise<void>;
+  /** Stops serving a zone. @returns false when it was not served */
+  removeZone(origin: string): boolean;
+  /** Forgets every cached answer, delegation and server. */
+  flushCache(): void;
+}
+
+/**
+ * Starts the service: reads the zones, then opens both sockets.
+ *
+ * @throws ZoneError for a zone with a fault, DnsError `bad-option`, NetError `address-in-use` or `listen-failed`
+ */
+export async function startDns(options: DnsOptions, host: Host): Promise<Dns> {
+  const checked = checkOptions(options);
+  const server = new DnsServer(options, checked, host);
+  for (const source of options.zones) await server.loadZone(source);
+  await server.open();
+  return server;
+}
+
+/** Ports whose owners answer anything with anything; a question from there is a forged one. */
+const REFLECTING_PORTS: ReadonlySet<number> = new Set([0, 7, 13, 17, 19]);
+/** How often a port free for TCP may turn out to be taken for UDP when any port will do. */
+const BIND_ATTEMPTS = 10;
+
+class DnsServer implements Dns {
+  readonly name = 'dns';
+  readonly #options: DnsOptions;
+  readonly #checked: CheckedOptions;
+  readonly #limits: DnsLimits;
+  readonly #host: Host;
+  readonly #metrics: DnsMetrics;
+  readonly #zones = new ZoneSet();
+  readonly #recursor: Recursor;
+  readonly #streams = new Set<Stream>();
+  #listener: Listener | undefined;
+  #socket: UdpSocket | undefined;
+  #unanswered = 0;
+  #closing: Promise<void> | undefined;
+  #whenAnswered: (() => void) | undefined;
+
+  constructor(options: DnsOptions, checked: CheckedOptions, host: Host) {
+    this.#options = options;
+    this.#checked = checked;
+    this.#limits = checked.limits;
+    this.#host = host;
+    this.#metrics = new DnsMetrics(host.observer.metrics);
+    this.#recursor = new Recursor({
+      options,
+      checked,
+      world: host,
+      metrics: this.#metrics,
+      ownEndpoints: () => Object.values(this.endpoints),
+      answerLocally: (name, type) => this.#answerLocally(name, type),
+    });
+    this.#metrics.watch({
+      cacheEntries: () => this.#recursor.cacheEntries,
+      cacheBytes: () => this.#recursor.cacheBytes,
+      resolutions: () => this.#recursor.resolutions,
+      connections: () => this.#listener?.connectionCount ?? 0,
+    });
+  }
+
+  get endpoints(): Readonly<Record<string, Endpoint>> {
+    return this.#listener === undefined ? {} : { main: this.#listener.endpoint };
+  }
+
+  health(): Health {
+    if (this.#closing !== undefined) return { state: 'failed', reason: 'closed' };
+    if (this.#recursor.resolutions >= this.#limits.maxResolutions) {
+      return {
+        state: 'degraded',
+        reason: `${this.#recursor.resolutions} resolutions under way, no more are begun`,
+      };
+    }
+    return { state: 'ok' };
+  }
+
+  async loadZone(source: ZoneSource): Promise<void> {
+    const origin = optionName('zones', source.origin);
+    const text = 'text' in source ? source.text : await this.#readZone(source.path);
+    const zone = loadZone(origin, text, this.#limits.maxZoneErrors);
+    this.#zones.put(zone);
+    this.#recursor.flush();
+    this.#host.observer.log.info('zone loaded', {
+      zone: nameToText(origin),
+      serial: zone.serial,
+      records: zone.recordCount,
+    });
+  }
+
+  removeZone(origin: string): boolean {
+    const removed = this.#zones.remove(optionName('zones', origin));
+    if (removed) this.#recursor.flush();
+    return removed;
+  }
+
+  flushCache(): void {
+    this.#recursor.flush();
+  }
+
+  async #readZone(path: string): Promise<Buffer> {
+    const { maxZoneBytes } = this.#limits;
+    try {
+      const file = await this.#host.files.open(path, 'read');
+      try {
+        const size = file.size();
+        if (size > maxZoneBytes)
+          throw new DnsError('bad-option', `zone file ${path} has more than ${maxZoneBytes} octets`);
+        const octets = Buffer.alloc(size);
+        await file.read(0, octets);
+        return octets;
+      } finally {
+        await file.close();
+      }
+    } catch (cause) {
+      if (cause instanceof DnsError) throw cause;
+      throw new DnsError('bad-option', `zone file ${path} cannot be read: ${messageOf(cause)}`, cause);
+    }
+  }
+
+  // ── sockets ───────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Binds TCP and UDP to one port. */
+  async open(): Promise<void> {
+    for (let attempt = 1; ; attempt += 1) {
+      const listener = await this.#listen();
+      try {
+        this.#socket = await this.#host.network.udp({
+          host: this.#options.host,
+          port: listener.endpoint.port,
+          receive: (bytes, from) => this.#datagram(bytes, from),
+        });
+        this.#listener = listener;
+        return;
+      } catch (error) {
+        await listener.close(0);
+        const again =
+          this.#options.port === 0 && codeOf(error) === 'address-in-use' && attempt < BIND_ATTEMPTS;
+        if (!again) throw error;
+      }
+    }
+  }
+
+  #listen(): Promise<Listener> {
+    const { maxConnections, firstByteTimeoutMs, idleTimeoutMs, maxBufferedBytes, closeTimeoutMs } =
+      this.#limits;
+    return this.#host.network.listen(
+      {
+        host: this.#options.host,
+        port: this.#options.port,
+        limits: { maxConnections, firstByteTimeoutMs, idleTimeoutMs, maxBufferedBytes, closeTimeoutMs },
+      },
+      (connection) => this.#accept(connection),
+    );
+  }
+
+  #datagram(bytes: Buffer, from: Endpoint): void {
+    if (this.#closing !== undefined) return;
+    if (REFLECTING_PORTS.has(from.port)) {
+      this.#metrics.dropped.value += 1;
+      return;
+    }
+    this.#answer(bytes, 'udp', from, (reply) => {
+      if (reply !== undefined) this.#socket?.send(reply, from);
+    });
+  }
+
+  #accept(connection: Connection): void {
+    const stream = new Stream(connection, this.#limits, this.#host, (bytes, done) =>
+      this.#answer(bytes, 'tcp', connection.remote, done),
+    );
+    this.#streams.add(stream);
+    stream.start(() => this.#streams.delete(stream));
+  }
+
+  // ── questions ─────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Calls `done` once: at once for what we know, later for what others must be asked. */
+  #answer(
+    bytes: Buffer,
+    transport: Transport,
+    from: Endpoint,
+    done: (reply: Buffer | undefined) => void,
+  ): void {
+    this.#metrics.query(transport);
+    const opened = openQuery(bytes, transport);
+    if (opened.kind === 'drop') {
+      this.#metrics.dropped.value += 1;
+      done(undefined);
+    } else if (opened.kind === 'reply') {
+      this.#metrics.response(opened.rcode);
+      done(opened.bytes);
+    } else {
+      this.#answerQuery(opened.query, from, done);
+    }
+  }
+
+  #answerQuery(query: Query, from: Endpoint, done: (reply: Buffer | undefined) => void): void {
+    const { clock } = this.#host;
+    const startMs = clock.now();
+    const startedAt = clock.monotonic();
+    const mayRecurse = this.#mayRecurse(from);
+    const finish = (answer: Answer, detail: string): void => {
+      const reply = closeQuery(query, answer, mayRecurse);
+      this.#record(query, answer, reply, detail, startMs, clock.monotonic() - startedAt);
+      done(reply);
+    };
+    const { name, type } = query.question;
+    const local = this.#answerLocally(name, type);
+    const complete = local !== undefined && local.leftAt === undefined && local.delegatedAt === undefined;
+    if (complete || (local !== undefined && !(mayRecurse && query.message.recursionDesired))) {
+      this.#metrics.authoritative.value += 1;
+      finish(local, 'zone');
+    } else if (!mayRecurse) {
+      finish(this.#refusal(), 'refused');
+    } else if (!query.message.recursionDesired) {
+      // Telling what the cache holds would tell what other clients asked.
+      finish(
+        bareAnswer(RCODE.REFUSED, {
+          infoCode: EXTENDED_ERROR.NOT_AUTHORITATIVE,
+          text: 'recursion was not asked for',
+        }),
+        'refused',
+      );
+    } else {
+      this.#recurse(query, finish, done);
+    }
+  }
+
+  #recurse(
+    query: Query,
+    finish: (answer: Answer, detail: string) => void,
+    done: (reply: undefined) => void,
+  ): void {
+    this.#unanswered += 1;
+    const begun = this.#recursor.resolve(query.question, (answer, how) => {
+      finish(answer, how);
+      this.#oneAnswered();
+    });
+    if (begun) return;
+    this.#metrics.dropped.value += 1;
+    done(undefined);
+    this.#oneAnswered();
+  }
+
+  #answerLocally(name: Query['question']['name'], type: number): ZoneAnswer | undefined {
+    const zone = this.#zones.find(name, type);
+    return zone === undefined ? undefined : answerFromZone(zone, name, type, this.#limits.maxCnameChain);
+  }
+
+  #mayRecurse(from: Endpoint): boolean {
+    if (!this.#options.recursion) return false;
+    const address = plainAddress(from.address);
+    return address !== undefined && inRanges(address, this.#checked.allowRecursion);
+  }
+
+  #refusal(): Answer {
+    return this.#options.recursion
+      ? bareAnswer(RCODE.REFUSED, {
+          infoCode: EXTENDED_ERROR.PROHIBITED,
+          text: 'recursion is not allowed for this client',
+        })
+      : bareAnswer(RCODE.REFUSED, {
+          infoCode: EXTENDED_ERROR.NOT_AUTHORITATIVE,
+          text: 'no zone here has this name',
+        });
+  }
+
+  #record(
+    query: Query,
+    answer: Answer,
+    reply: Buffer,
+    detail: string,
+    startMs: number,
+    durationMs: number,
+  ): void {
+    const { name, type } = query.question;
+    const text = nameToText(name);
+    this.#metrics.response(answer.rcode);
+    this.#metrics.seconds.observe(durationMs / 1000);
+    if (((reply[2] ?? 0) & 0x02) !== 0) this.#metrics.truncated.value += 1;
+    this.#host.observer.span({
+      operation: `${typeName(type)} ${text === '.' ? text : text.slice(0, -1)}`,
+      outcome: rcodeName(answer.rcode),
+      startMs,
+      durationMs,
+      detail: `${query.transport}, ${detail}`,
+    });
+  }
+
+  // ── the end ───────────────────────────────────────────────────────────────────────────────────────────
+
+  close(drainTimeoutMs = 5_000): Promise<void> {
+    this.#closing ??= this.#close(drainTimeoutMs);
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(drainTimeoutMs: number): Promise<void> {
+    this.#listener?.stop();
+    for (const stream of this.#streams) stream.finish();
+    await this.#allAnswered(drainTimeoutMs);
+    this.#recursor.close();
+    for (const stream of this.#streams) stream.finish();
+    await Promise.all([
+      this.#socket?.close(),
+      this.#listener?.close(Math.min(drainTimeoutMs, this.#limits.closeTimeoutMs)),
+    ]);
+  }
+
+  async #allAnswered(timeoutMs: number): Promise<void> {
+    if (this.#unanswered === 0) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#whenAnswered = resolve;
+    const timer = this.#host.clock.schedule(timeoutMs, resolve);
+    await promise;
+    timer.cancel();
+  }
+
+  #oneAnswered(): void {
+    this.#unanswered -= 1;
+    if (this.#unanswered === 0) this.#whenAnswered?.();
+  }
+}
+
+type AnswerMessage = (bytes: Buffer, done: (reply: Buffer | undefined) => void) => void;
+
+/** One TCP connection: its session, and the rules of when to read and when to write. */
+class Stream {
+  readonly #connection: Connection;
+  readonly #session: StreamSession;
+  readonly #world: Pick<Host, 'clock'>;
+  readonly #answer: AnswerMessage;
+  #reading = false;
+  #congested = false;
+  #finishing = false;
+  #deadline: { cancel(): void } | undefined;
+
+  constructor(connection: Connection, limits: DnsLimits, world: Pick<Host, 'clock'>, answer: AnswerMessage) {
+    this.#connection = connection;
+    this.#session = new StreamSession(limits);
+    this.#world = world;
+    this.#answer = answer;
+  }
+
+  start(closed: () => void): void {
+    this.#connection.attach({
+      data: (chunk) => {
+        this.#session.received(chunk);
+        this.#work();
+      },
+      end: () => this.finish(),
+      drain: () => {
+        this.#congested = false;
+        this.#work();
+      },
+      close: () => {
+        this.#deadline?.cancel();
+        closed();
+      },
+    });
+  }
+
+  /** Closes when the questions already read are answered. */
+  finish(): void {
+    this.#finishing = true;
+    if (this.#session.unanswered === 0 && !this.#congested) this.#connection.end();
+  }
+
+  /** Answers what can be answered now, writes all of it at once, and decides whether to read on. */
+  #work(): void {
+    if (this.#reading || this.#connection.destroyed) return;
+    this.#reading = true;
+    while (!this.#congested) {
+      const message = this.#session.next();
+      if (message === undefined) break;
+      this.#answer(message, (reply) => this.#answered(reply));
+    }
+    this.#reading = false;
+    this.#flush();
+  }
+
+  #answered(reply: Buffer | undefined): void {
+    this.#session.answered(reply);
+    // During a read the answers are gathered; one that comes later may also make room for further questions.
+    if (!this.#reading) this.#work();
+  }
+
+  #flush(): void {
+    const output = this.#session.takeOutput();
+    if (output !== undefined && !this.#connection.destroyed && !this.#connection.write(output))
+      this.#congested = true;
+    if (this.#finishing) this.finish();
+    else if (this.#congested || this.#session.saturated) this.#connection.pause();
+    else this.#connection.resume();
+    this.#watchPartial();
+  }
+
+  #watchPartial(): void {
+    this.#deadline?.cancel();
+    this.#deadline = undefined;
+    const now = this.#world.clock.monotonic();
+    const deadlineMs = this.#congested ? undefined : this.#session.deadlineMs(now);
+    if (deadlineMs === undefined || this.#connection.destroyed) return;
+    this.#deadline = this.#world.clock.schedule(deadlineMs - now, () => this.#connection.destroy());
+  }
+}

@@ -1,0 +1,75 @@
+/**
+ * One TCP connection's conversation, without the connection: octets in, messages out, answers in any order.
+ * RFC 7766: clients may send many questions without waiting, and take the answers as they come.
+ *
+ *   octets ──received──▶ stream ──next──▶ message ──▶ (answered now or later) ──answered──▶ takeOutput ──▶ octets
+ */
+import { ReceiveBuffer } from '../../core/bytes/receive-buffer.ts';
+import type { DnsLimits } from '../limits.ts';
+import { frame, takeFrame } from '../wire/framing.ts';
+
+export class StreamSession {
+  readonly #limits: Pick<DnsLimits, 'maxPipelined' | 'messageTimeoutMs'>;
+  readonly #incoming = new ReceiveBuffer();
+  #outgoing: Buffer[] = [];
+  #unanswered = 0;
+  #partialSinceMs: number | undefined;
+
+  constructor(limits: Pick<DnsLimits, 'maxPipelined' | 'messageTimeoutMs'>) {
+    this.#limits = limits;
+  }
+
+  received(chunk: Buffer): void {
+    this.#incoming.append(chunk);
+  }
+
+  /** The next question, to be followed by one `answered`. Undefined when there is none, or when too many are
+   * being answered. */
+  next(): Buffer | undefined {
+    if (this.saturated) return undefined;
+    const message = takeFrame(this.#incoming);
+    if (message !== undefined) {
+      this.#unanswered += 1;
+      this.#partialSinceMs = undefined;
+    }
+    return message;
+  }
+
+  /** The answer to one question; nothing when the question deserves none. */
+  answered(bytes: Buffer | undefined): void {
+    this.#unanswered -= 1;
+    if (bytes !== undefined) this.#outgoing.push(bytes);
+  }
+
+  /** All answers given since the last call as one piece to write; undefined when there are none. */
+  takeOutput(): Buffer | undefined {
+    if (this.#outgoing.length === 0) return undefined;
+    const bytes = frame(this.#outgoing);
+    this.#outgoing = [];
+    return bytes;
+  }
+
+  /** True when nothing should be read until answers have left. */
+  get saturated(): boolean {
+    return this.#unanswered >= this.#limits.maxPipelined;
+  }
+
+  /** True when every question has its answer and no octet of another came. */
+  get idle(): boolean {
+    return this.#unanswered === 0 && this.#incoming.length === 0;
+  }
+
+  get unanswered(): number {
+    return this.#unanswered;
+  }
+
+  /** When an unfinished message must have come whole, by the clock of `nowMs`; undefined when none has begun. */
+  deadlineMs(nowMs: number): number | undefined {
+    if (this.#incoming.length === 0 || this.saturated) {
+      this.#partialSinceMs = undefined;
+      return undefined;
+    }
+    this.#partialSinceMs ??= nowMs;
+    return this.#partialSinceMs + this.#limits.messageTimeoutMs;
+  }
+}
