@@ -23,6 +23,8 @@ export interface Body extends AsyncIterable<Buffer> {
   bytes(limitBytes: number): Promise<Buffer>;
   /** All of it as UTF-8 text. @throws HttpError 413; 400 when it is not UTF-8 */
   text(limitBytes: number): Promise<string>;
+  /** Skips what is left unread; the connection is kept only when that is little. */
+  discard(): void;
   /** Trailer fields, once the body has been read to its end. */
   trailers(): HeaderFields;
 }
@@ -44,6 +46,10 @@ export interface HttpRequest {
   readonly id: string;
   /** Aborted when the client is gone before the response was sent. */
   readonly signal: AbortSignal;
+  /** Protocols the client would switch to (`websocket`); undefined when it did not ask with `Connection: upgrade`. */
+  readonly upgrade: string | undefined;
+  /** The client waits for 100 before it sends the body; reading the body sends it. */
+  readonly expectContinue: boolean;
   /** Path parameters, percent-decoded, when a router dispatched. */
   readonly params: Readonly<Record<string, string>>;
 }
@@ -69,6 +75,10 @@ export interface ClientRequest {
   readonly signal?: AbortSignal;
   /** From the first byte asked to the head of the answer. Default 30,000. */
   readonly timeoutMs?: number;
+  /** Asks for this protocol with `Connection: upgrade`; a 101 brings `ClientResponse.upgraded`. */
+  readonly upgrade?: string;
+  /** Sends the body only after the server's 100 (or after a short wait). RFC 9110 section 10.1.1. */
+  readonly expectContinue?: boolean;
 }
 
 export interface ClientResponse {
@@ -76,4 +86,6 @@ export interface ClientResponse {
   readonly reason: string;
   readonly headers: HeaderFields;
   readonly body: Body;
+  /** With status 101: the connection, now the caller's, and the bytes already received on it. */
+  readonly upgraded?: { readonly connection: Connection; readonly early: Buffer };
 }

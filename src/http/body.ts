@@ -1,0 +1,169 @@
+/**
+ * The content of a message that is being received: what the connection pushes in, the reader pulls out.
+ *
+ *   connection ── push ──▶ queue ── for await ──▶ reader
+ *       ▲                                            │
+ *       └───── wanted() when the queue is empty ─────┘
+ *
+ * The connection stops reading its socket while the queue holds more than the bound, so a slow reader slows
+ * the sender down instead of filling memory.
+ */
+import { HttpError } from './errors.ts';
+import type { Body, HeaderFields } from './types.ts';
+import { NO_FIELDS } from './wire/fields.ts';
+
+/** The connection's end of a body. */
+export interface BodySource {
+  /** The reader waits for more. */
+  wanted(): void;
+  /** The reader will not read the rest. */
+  discarded(): void;
+}
+
+type BodyState =
+  | { readonly kind: 'open' }
+  | { readonly kind: 'ended' }
+  | { readonly kind: 'discarded' }
+  | { readonly kind: 'failed'; readonly error: Error };
+
+const OPEN: BodyState = { kind: 'open' };
+const ENDED: BodyState = { kind: 'ended' };
+const DISCARDED: BodyState = { kind: 'discarded' };
+
+export class IncomingBody implements Body {
+  sizeBytes: number | undefined;
+  readonly #source: BodySource;
+  #state: BodyState = OPEN;
+  #queue: Buffer[] = [];
+  #queuedBytes = 0;
+  #taken = false;
+  #wake: (() => void) | undefined;
+  #trailers: HeaderFields = NO_FIELDS;
+
+  constructor(source: BodySource, sizeBytes: number | undefined) {
+    this.#source = source;
+    this.sizeBytes = sizeBytes;
+  }
+
+  /** Bytes pushed and not yet read. */
+  get queuedBytes(): number {
+    return this.#queuedBytes;
+  }
+
+  /** Nobody reads, and nobody will. */
+  get isDiscarded(): boolean {
+    return this.#state.kind === 'discarded';
+  }
+
+  push(bytes: Buffer): void {
+    if (this.#state.kind !== 'open') return;
+    this.#queue.push(bytes);
+    this.#queuedBytes += bytes.length;
+    this.#signal();
+  }
+
+  finish(trailers: HeaderFields): void {
+    this.#trailers = trailers;
+    if (this.#state.kind === 'open') this.#state = ENDED;
+    this.#signal();
+  }
+
+  fail(error: Error): void {
+    if (this.#state.kind !== 'open') return;
+    this.#state = { kind: 'failed', error };
+    this.#queue = [];
+    this.#queuedBytes = 0;
+    this.#signal();
+  }
+
+  #signal(): void {
+    const wake = this.#wake;
+    this.#wake = undefined;
+    wake?.();
+  }
+
+  discard(): void {
+    const wasOpen = this.#state.kind === 'open';
+    this.#taken = true;
+    this.#queue = [];
+    this.#queuedBytes = 0;
+    if (this.#state.kind === 'failed') return;
+    this.#state = DISCARDED;
+    this.#signal();
+    if (wasOpen) this.#source.discarded();
+  }
+
+  trailers(): HeaderFields {
+    return this.#trailers;
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Buffer, void, void> {
+    this.#take();
+    let whole = false;
+    try {
+      for (;;) {
+        const bytes = this.#queue.shift();
+        if (bytes !== undefined) {
+          this.#queuedBytes -= bytes.length;
+          yield bytes;
+          continue;
+        }
+        if (this.#state.kind === 'failed') throw this.#state.error;
+        if (this.#state.kind !== 'open') break;
+        await this.#more();
+      }
+      whole = true;
+    } finally {
+      if (!whole) this.discard();
+    }
+  }
+
+  #take(): void {
+    if (this.#taken) throw new HttpError(500, 'the body was already read');
+    this.#taken = true;
+  }
+
+  #more(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#wake = resolve;
+    this.#source.wanted();
+    return promise;
+  }
+
+  async bytes(limitBytes: number): Promise<Buffer> {
+    if (this.sizeBytes !== undefined && this.sizeBytes > limitBytes) {
+      this.discard();
+      throw tooLarge(limitBytes);
+    }
+    const parts: Buffer[] = [];
+    let total = 0;
+    for await (const part of this) {
+      total += part.length;
+      if (total > limitBytes) throw tooLarge(limitBytes);
+      parts.push(part);
+    }
+    return parts.length === 1 ? parts[0]! : Buffer.concat(parts, total);
+  }
+
+  async text(limitBytes: number): Promise<string> {
+    const bytes = await this.bytes(limitBytes);
+    try {
+      return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    } catch (cause) {
+      throw new HttpError(400, 'the content is not UTF-8', { cause });
+    }
+  }
+}
+
+function tooLarge(limitBytes: number): HttpError {
+  return new HttpError(413, `the content is longer than ${limitBytes} bytes`);
+}
+
+const NO_SOURCE: BodySource = { wanted: () => undefined, discarded: () => undefined };
+
+/** A body without content. */
+export function emptyBody(): IncomingBody {
+  const body = new IncomingBody(NO_SOURCE, 0);
+  body.finish(NO_FIELDS);
+  return body;
+}

@@ -1,0 +1,576 @@
+/**
+ * Sockets ⇄ sessions, the server's end.
+ *
+ * One connection answers its requests one after the other. All replies that one read caused leave in one
+ * write. Reading stops while a body is not being read, while more than a bound of pipelined bytes waits, and
+ * while the peer does not take what was written.
+ */
+import { messageOf } from '../core/errors.ts';
+import type { Host } from '../core/lifecycle.ts';
+import type { Connection, ConnectionHandler, Endpoint, Listener, TlsIdentity } from '../core/net/network.ts';
+import type { Timer } from '../core/time/clock.ts';
+import { type BodySource, emptyBody, IncomingBody } from './body.ts';
+import { HttpError } from './errors.ts';
+import { connectionLimits, DEFAULT_HTTP_LIMITS, type HttpLimits } from './limits.ts';
+import { HttpMetrics } from './metrics.ts';
+import { problem, problemOf } from './problem.ts';
+import { ServerRequest } from './request.ts';
+import { HttpSession, type SessionEvent } from './session.ts';
+import type { Handler, HttpResponse } from './types.ts';
+import { formatDate } from './wire/date.ts';
+import { encodeFields, encodeStatusLine } from './wire/encode-head.ts';
+import type { Malformed } from './wire/malformed.ts';
+import type { RequestHead } from './wire/request-head.ts';
+
+export interface HttpServerOptions {
+  readonly host: Pick<Host, 'network' | 'clock' | 'random' | 'observer'>;
+  /** Port 0 lets the operating system choose. */
+  readonly address: { readonly host: string; readonly port: number };
+  readonly tls?: TlsIdentity;
+  readonly handler: Handler;
+  readonly limits?: Partial<HttpLimits>;
+  /** Tells several listeners of one service apart in metrics. Default `main`. */
+  readonly name?: string;
+}
+
+export interface HttpServer {
+  readonly endpoint: Endpoint;
+  readonly connectionCount: number;
+  /** Accepts no more; idle connections close, busy ones after their present answer. */
+  stop(): void;
+  /** `stop`, then waits up to `drainMs` (default 5,000) for what is in flight, then destroys the rest. */
+  close(drainMs?: number): Promise<void>;
+}
+
+/** @throws NetError `address-in-use`, `listen-failed` */
+export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
+  const server = new Server(options);
+  await server.listen(options.address, options.tls);
+  return server;
+}
+
+class Server implements HttpServer {
+  readonly host: HttpServerOptions['host'];
+  readonly handler: Handler;
+  readonly limits: HttpLimits;
+  readonly metrics: HttpMetrics;
+  readonly connections = new Set<ServerConnection>();
+  #listener: Listener | undefined;
+  #stamp = '';
+  #stampSecond = -1;
+  stopping = false;
+
+  constructor(options: HttpServerOptions) {
+    this.host = options.host;
+    this.handler = options.handler;
+    this.limits = { ...DEFAULT_HTTP_LIMITS, ...options.limits };
+    this.metrics = new HttpMetrics(
+      options.host.observer,
+      options.name ?? 'main',
+      () => this.connections.size,
+    );
+  }
+
+  async listen(address: HttpServerOptions['address'], tls: TlsIdentity | undefined): Promise<void> {
+    const options = {
+      ...address,
+      limits: connectionLimits(this.limits),
+      refuse: lastWords,
+      ...(tls === undefined ? {} : { tls, alpn: ['http/1.1'] }),
+    };
+    this.#listener = await this.host.network.listen(options, (connection) => {
+      this.connections.add(new ServerConnection(this, connection));
+    });
+  }
+
+  get endpoint(): Endpoint {
+    return this.#listener!.endpoint;
+  }
+
+  get connectionCount(): number {
+    return this.connections.size;
+  }
+
+  /** The Date field, made once a second. */
+  stamp(): string {
+    const second = Math.floor(this.host.clock.now() / 1_000);
+    if (second !== this.#stampSecond) {
+      this.#stampSecond = second;
+      this.#stamp = `Date: ${formatDate(second * 1_000)}\r\n`;
+    }
+    return this.#stamp;
+  }
+
+  stop(): void {
+    if (this.stopping) return;
+    this.stopping = true;
+    this.#listener!.stop();
+    for (const connection of this.connections) connection.retire();
+  }
+
+  async close(drainMs = 5_000): Promise<void> {
+    this.stop();
+    await this.#listener!.close(drainMs);
+    for (const connection of this.connections) connection.destroy();
+  }
+}
+
+/** The last words for a connection over the limit. */
+function lastWords(): string {
+  const { headers, body } = problem(503, { detail: 'too many connections' });
+  const fields = [...(headers ?? []), ['Retry-After', '1'], ['Connection', 'close']] as const;
+  const text = String(body);
+  return `${encodeStatusLine(503)}${encodeFields(fields)}Content-Length: ${text.length}\r\n\r\n${text}`;
+}
+
+/** One request on its way to a response. */
+interface Exchange {
+  readonly request: ServerRequest;
+  readonly body: IncomingBody;
+}
+
+class ServerConnection implements ConnectionHandler, BodySource {
+  readonly #server: Server;
+  readonly #connection: Connection;
+  readonly #session: HttpSession;
+  #exchange: Exchange | undefined;
+  #pumping = false;
+  #reading = true;
+  #blocked = false;
+  #lastBuffered = 0;
+  #closing = false;
+  /** Content skipped since its reader gave up. */
+  #skippedBytes = 0;
+  #timer: { readonly atMs: number; readonly timer: Timer } | undefined;
+  #drainWaiters: (() => void)[] = [];
+
+  constructor(server: Server, connection: Connection) {
+    this.#server = server;
+    this.#connection = connection;
+    this.#session = new HttpSession('server', server.limits, this.#now());
+    connection.attach(this);
+    this.#arm();
+  }
+
+  #now(): number {
+    return this.#server.host.clock.monotonic();
+  }
+
+  // ── From the socket ───────────────────────────────────────────────────────────────────────────────────
+
+  data(chunk: Buffer): void {
+    if (this.#closing) return;
+    this.#session.receive(chunk, this.#now());
+    this.#pump();
+  }
+
+  end(): void {
+    if (this.#closing) return;
+    this.#session.receiveEnd();
+    this.#pump();
+  }
+
+  drain(): void {
+    this.#blocked = false;
+    this.#session.setBlocked(false, this.#now());
+    const waiters = this.#drainWaiters;
+    this.#drainWaiters = [];
+    for (const resolve of waiters) resolve();
+    this.#pump();
+  }
+
+  close(): void {
+    this.#closing = true;
+    this.#timer?.timer.cancel();
+    this.#server.connections.delete(this);
+    const exchange = this.#exchange;
+    this.#exchange = undefined;
+    exchange?.body.fail(new HttpError(400, 'the client closed the connection'));
+    exchange?.request.abort();
+    for (const resolve of this.#drainWaiters) resolve();
+    this.#drainWaiters = [];
+  }
+
+  destroy(): void {
+    this.#connection.destroy();
+  }
+
+  /** The server stops: goes now when idle, otherwise after the present answer. */
+  retire(): void {
+    if (this.#closing) return;
+    this.#session.closeAfter(this.#now());
+    this.#finishTurn();
+  }
+
+  // ── Events ────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Takes events until there are none or somebody has to catch up first. */
+  #pump(): void {
+    if (this.#pumping || this.#closing) return;
+    this.#pumping = true;
+    while (!this.#closing && !this.#mustWait() && this.#take(this.#session.next(this.#now())));
+    this.#pumping = false;
+    this.#finishTurn();
+  }
+
+  #mustWait(): boolean {
+    if (this.#blocked && this.#exchange === undefined) return true;
+    if (this.#skippedBytes > this.#server.limits.drainBytes) return true;
+    const body = this.#exchange?.body;
+    return body !== undefined && body.queuedBytes > this.#server.limits.bodyBufferBytes;
+  }
+
+  /** @returns false when there is nothing more to take for now */
+  #take(event: SessionEvent): boolean {
+    switch (event.kind) {
+      case 'request':
+        this.#begin(event);
+        return true;
+      case 'data':
+        return this.#content(event.bytes);
+      case 'end':
+        this.#exchange?.body.finish(event.trailers);
+        return true;
+      case 'malformed':
+        this.#refuse(event);
+        return false;
+      case 'closed':
+        this.#endConnection();
+        return false;
+      default:
+        return false;
+    }
+  }
+
+  #content(bytes: Buffer): boolean {
+    const body = this.#exchange?.body;
+    if (body !== undefined && !body.isDiscarded) {
+      body.push(bytes);
+      return true;
+    }
+    this.#skippedBytes += bytes.length;
+    if (this.#skippedBytes <= this.#server.limits.drainBytes) return true;
+    this.#session.closeAfter(this.#now());
+    return false;
+  }
+
+  /** Writes what the turn produced, then decides whether to read on, wait or close. */
+  #finishTurn(): void {
+    if (this.#closing) return;
+    this.#flush();
+    if (this.#session.finished || this.#answeredTooEarly()) this.#endConnection();
+    else
+      this.#setReading(!this.#mustWait() && this.#session.pendingBytes <= this.#server.limits.pipelineBytes);
+    this.#arm();
+  }
+
+  /** The answer is out, the rest of the request is not in, and it is not worth waiting for. */
+  #answeredTooEarly(): boolean {
+    return this.#session.responseState === 'done' && !this.#session.keepAlive;
+  }
+
+  #flush(): void {
+    for (const part of this.#session.takeOutput()) {
+      if (!this.#connection.write(part)) this.#blocked = true;
+    }
+    if (!this.#blocked) return;
+    this.#lastBuffered = this.#connection.bufferedBytes;
+    this.#session.setBlocked(true, this.#now());
+  }
+
+  #setReading(reading: boolean): void {
+    if (reading === this.#reading) return;
+    this.#reading = reading;
+    this.#session.setReading(reading, this.#now());
+    if (reading) this.#connection.resume();
+    else this.#connection.pause();
+  }
+
+  #endConnection(): void {
+    if (this.#closing) return;
+    this.#closing = true;
+    this.#exchange?.request.abort();
+    this.#connection.end();
+  }
+
+  // ── BodySource ────────────────────────────────────────────────────────────────────────────────────────
+
+  wanted(): void {
+    if (this.#closing) return;
+    if (this.#session.awaitingContinue && this.#session.responseState === 'awaiting') {
+      this.#session.sendInformational(100);
+    }
+    this.#pump();
+  }
+
+  discarded(): void {
+    this.#pump();
+  }
+
+  // ── Requests and responses ────────────────────────────────────────────────────────────────────────────
+
+  #begin(head: RequestHead): void {
+    const exchange = this.#newExchange(head);
+    this.#exchange = exchange;
+    this.#skippedBytes = 0;
+    this.#server.metrics.requests.value++;
+    if (this.#server.stopping) this.#session.closeAfter(this.#now());
+    if (head.method === 'CONNECT' || head.method === 'TRACE') {
+      this.#respond(exchange, problem(501, { detail: `${head.method} is not supported` }));
+      return;
+    }
+    let result: HttpResponse | Promise<HttpResponse>;
+    try {
+      result = this.#server.handler(exchange.request);
+    } catch (thrown) {
+      this.#respond(exchange, this.#failure(exchange, thrown));
+      return;
+    }
+    if (!(result instanceof Promise)) {
+      this.#respond(exchange, result);
+      return;
+    }
+    result.then(
+      (response) => this.#respondLater(exchange, response),
+      (thrown) => this.#respondLater(exchange, this.#failure(exchange, thrown)),
+    );
+  }
+
+  #newExchange(head: RequestHead): Exchange {
+    const framing = head.framing;
+    let body: IncomingBody;
+    if (framing.kind === 'none') {
+      // Its end is known already; taking it now lets the handler switch protocols.
+      this.#session.next(this.#now());
+      body = emptyBody();
+    } else {
+      body = new IncomingBody(this, framing.kind === 'length' ? framing.sizeBytes : undefined);
+    }
+    return { body, request: new ServerRequest(head, body, this.#connection, this.#server.host.random) };
+  }
+
+  #respondLater(exchange: Exchange, response: HttpResponse): void {
+    this.#respond(exchange, response);
+    this.#pump();
+  }
+
+  #failure(exchange: Exchange, thrown: unknown): HttpResponse {
+    if (!(thrown instanceof HttpError)) {
+      const { method, path, id } = exchange.request;
+      this.#server.host.observer.log.error('handler failed', { method, path, id, error: messageOf(thrown) });
+    }
+    return problemOf(thrown);
+  }
+
+  #respond(exchange: Exchange, response: HttpResponse): void {
+    if (this.#exchange !== exchange || this.#closing) {
+      release(response);
+      return;
+    }
+    try {
+      this.#send(exchange, response);
+    } catch (thrown) {
+      this.#unsendable(exchange, response, thrown);
+    }
+  }
+
+  /** The handler's response is no HTTP: 500 when nothing was sent, otherwise a visible cut. */
+  #unsendable(exchange: Exchange, response: HttpResponse, thrown: unknown): void {
+    const { method, path, id } = exchange.request;
+    this.#server.host.observer.log.error('response not sendable', {
+      method,
+      path,
+      id,
+      error: messageOf(thrown),
+    });
+    release(response);
+    if (this.#session.responseState === 'awaiting') this.#send(exchange, problem(500));
+    else this.#connection.destroy();
+  }
+
+  #send(exchange: Exchange, response: HttpResponse): void {
+    const { body } = response;
+    const session = this.#session;
+    const whole = typeof body === 'string' ? asBytes(body) : body;
+    const outgoing = {
+      status: response.status,
+      headers: response.headers ?? [],
+      size: this.#sizeOf(exchange, response.status, whole),
+      stamp: this.#server.stamp(),
+    };
+    if (response.status === 101) {
+      this.#switch(exchange, response, outgoing);
+      return;
+    }
+    const hasContent = session.sendResponse(outgoing);
+    if (whole === undefined || typeof whole === 'string' || whole instanceof Uint8Array) {
+      if (whole !== undefined && hasContent) session.sendData(whole);
+      this.#complete(exchange, response);
+    } else if (hasContent) {
+      void this.#stream(exchange, response, whole);
+    } else {
+      release(response);
+      this.#complete(exchange, response);
+    }
+  }
+
+  #sizeOf(exchange: Exchange, status: number, body: HttpResponse['body']): number | undefined {
+    if (body === undefined) return exchange.request.method === 'HEAD' || status === 304 ? undefined : 0;
+    return typeof body === 'string' || body instanceof Uint8Array ? body.length : undefined;
+  }
+
+  async #stream(exchange: Exchange, response: HttpResponse, body: AsyncIterable<Uint8Array>): Promise<void> {
+    try {
+      this.#flush();
+      for await (const chunk of body) {
+        if (this.#exchange !== exchange || this.#closing) return;
+        this.#session.sendData(chunk);
+        this.#flush();
+        this.#arm();
+        if (this.#blocked) await this.#drained();
+      }
+      if (this.#exchange !== exchange || this.#closing) return;
+      this.#complete(exchange, response);
+    } catch (thrown) {
+      if (this.#exchange !== exchange) return;
+      const { method, path, id } = exchange.request;
+      this.#server.host.observer.log.warn('response cut short', {
+        method,
+        path,
+        id,
+        error: messageOf(thrown),
+      });
+      this.#connection.destroy();
+    }
+    this.#pump();
+  }
+
+  #drained(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#drainWaiters.push(resolve);
+    return promise;
+  }
+
+  #complete(exchange: Exchange, response: HttpResponse): void {
+    this.#session.sendEnd(this.#now(), response.trailers?.());
+    exchange.request.answered();
+    this.#exchange = undefined;
+    if (this.#session.requestState === 'body') exchange.body.discard();
+  }
+
+  #switch(
+    exchange: Exchange,
+    response: HttpResponse,
+    outgoing: Parameters<HttpSession['sendResponse']>[0],
+  ): void {
+    const upgrade = response.upgrade;
+    if (upgrade === undefined) throw new HttpError(500, 'a 101 needs an upgrade function');
+    this.#session.sendResponse(outgoing);
+    this.#flush();
+    this.#closing = true;
+    this.#timer?.timer.cancel();
+    this.#server.connections.delete(this);
+    this.#exchange = undefined;
+    exchange.request.answered();
+    const connection = this.#connection;
+    connection.resume();
+    upgrade(connection, this.#session.takeRest());
+  }
+
+  // ── Refusals and time ─────────────────────────────────────────────────────────────────────────────────
+
+  #refuse({ status, code, message }: Malformed): void {
+    this.#server.metrics.refused(code);
+    this.#abandon(status, message, code);
+  }
+
+  /** Answers what cannot be read to its end, and closes; cuts when an answer is already on its way. */
+  #abandon(status: number, detail: string, code: string): void {
+    const exchange = this.#exchange;
+    this.#exchange = undefined;
+    const state = this.#session.responseState;
+    if (state !== 'idle' && state !== 'awaiting') {
+      this.#connection.destroy();
+    } else {
+      const refusal = problem(status, { detail, extensions: { code } });
+      this.#session.sendResponse({
+        status,
+        headers: refusal.headers ?? [],
+        size: (refusal.body as string).length,
+        stamp: this.#server.stamp(),
+      });
+      this.#session.sendData(refusal.body as string);
+      this.#session.sendEnd(this.#now());
+      this.#flush();
+      this.#endConnection();
+    }
+    exchange?.body.fail(new HttpError(status, detail));
+    exchange?.request.abort();
+  }
+
+  /** One timer per connection; it is moved only when something is due earlier. */
+  #arm(): void {
+    if (this.#closing) return;
+    const deadline = this.#session.deadline();
+    if (deadline === undefined || (this.#timer !== undefined && this.#timer.atMs <= deadline.atMs)) return;
+    this.#timer?.timer.cancel();
+    const delayMs = Math.max(0, deadline.atMs - this.#now());
+    const timer = this.#server.host.clock.schedule(delayMs, () => this.#tick());
+    this.#timer = { atMs: deadline.atMs, timer };
+  }
+
+  #tick(): void {
+    this.#timer = undefined;
+    if (this.#closing) return;
+    this.#expire(this.#session.expired(this.#now()));
+    this.#arm();
+  }
+
+  #expire(phase: ReturnType<HttpSession['expired']>): void {
+    switch (phase) {
+      case 'head':
+      case 'body':
+        this.#server.metrics.refused(`${phase}-timeout`);
+        this.#session.abandon();
+        this.#abandon(408, `the ${phase} of the request did not arrive in time`, `${phase}-timeout`);
+        return;
+      case 'write':
+        this.#checkStall();
+        return;
+      case undefined:
+        return;
+      default:
+        this.#endConnection();
+    }
+  }
+
+  /** A peer that takes bytes slowly has time; one that takes none has not. */
+  #checkStall(): void {
+    const buffered = this.#connection.bufferedBytes;
+    if (buffered >= this.#lastBuffered) {
+      this.#server.metrics.refused('write-timeout');
+      this.#connection.destroy();
+      return;
+    }
+    this.#lastBuffered = buffered;
+    this.#session.setBlocked(false, this.#now());
+    this.#session.setBlocked(true, this.#now());
+  }
+}
+
+/** Text as UTF-8; pure ASCII stays a string, for the socket writes it faster. */
+function asBytes(body: string): string | Buffer {
+  return Buffer.byteLength(body) === body.length ? body : Buffer.from(body);
+}
+
+/** Lets go of a body that nobody will read. */
+function release(response: HttpResponse): void {
+  const { body } = response;
+  if (body === undefined || typeof body === 'string' || body instanceof Uint8Array) return;
+  if ('discard' in body && typeof body.discard === 'function') {
+    body.discard();
+    return;
+  }
+  const released = body[Symbol.asyncIterator]().return?.();
+  released?.catch(() => undefined);
+}

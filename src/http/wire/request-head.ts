@@ -1,0 +1,174 @@
+/**
+ * The head of a request.
+ *
+ *   method SP request-target SP HTTP-version CRLF          RFC 9112 section 3
+ *
+ * One space each; the form of the target must fit the method:
+ *
+ *   origin-form      /path?query          any method but CONNECT
+ *   absolute-form    http://host/path     any method but CONNECT; its authority must equal Host
+ *   authority-form   host:port            CONNECT only
+ *   asterisk-form    *                    OPTIONS only
+ */
+import type { HttpLimits } from '../limits.ts';
+import { badLineEnding, type Fields, parseFields } from './fields.ts';
+import { type Framing, isPersistent, NO_CONTENT, readControl } from './framing.ts';
+import { equalsIgnoreCase, isHostAndPort, isTarget, isToken } from './grammar.ts';
+import { type Malformed, malformed } from './malformed.ts';
+
+export interface RequestHead {
+  readonly kind: 'request';
+  readonly method: string;
+  /** Path and query as received (of an absolute target too), `*`, or CONNECT's `host:port`. */
+  readonly target: string;
+  readonly version: '1.0' | '1.1';
+  readonly fields: Fields;
+  readonly framing: Framing;
+  readonly keepAlive: boolean;
+  /** The client waits for 100 before it sends the content. */
+  readonly expectContinue: boolean;
+  /** Protocols the client would switch to; undefined when it did not ask. */
+  readonly upgrade: string | undefined;
+}
+
+interface RequestLine {
+  readonly kind: 'request-line';
+  readonly method: string;
+  readonly target: string;
+  readonly version: '1.0' | '1.1';
+}
+
+export type RequestHeadLimits = Pick<
+  HttpLimits,
+  'requestLineBytes' | 'methodBytes' | 'fieldCount' | 'fieldBytes' | 'bodyBytes'
+>;
+
+/** @param text the head as latin1, each line with its CRLF, without the empty line */
+export function parseRequestHead(text: string, limits: RequestHeadLimits): RequestHead | Malformed {
+  const lineEnd = text.indexOf('\r\n');
+  const line = parseRequestLine(text.slice(0, lineEnd), limits);
+  if (line.kind === 'malformed') return line;
+  const fields = parseFields(text, lineEnd + 2, limits);
+  if ('kind' in fields) return fields;
+  const control = readControl(fields, line.version);
+  if ('kind' in control) return control;
+
+  const target = checkTarget(line, control.host);
+  if (typeof target !== 'string') return target;
+  if (control.expect !== undefined && !equalsIgnoreCase(control.expect, '100-continue')) {
+    return malformed('bad-expect', 'the only expectation known is 100-continue', 417);
+  }
+  const framing = control.framing ?? NO_CONTENT;
+  if (framing.kind === 'length' && framing.sizeBytes > limits.bodyBytes) {
+    return malformed('content-too-large', 'the content is too large', 413);
+  }
+  return {
+    kind: 'request',
+    method: line.method,
+    target,
+    version: line.version,
+    fields,
+    framing,
+    keepAlive: isPersistent(control.connection, line.version),
+    // RFC 9110 section 10.1.1: ignored from a 1.0 client and without content.
+    expectContinue: control.expect !== undefined && line.version === '1.1' && hasContent(framing),
+    upgrade: line.version === '1.1' ? control.upgrade : undefined,
+  };
+}
+
+function hasContent(framing: Framing): boolean {
+  return framing.kind === 'chunked' || (framing.kind === 'length' && framing.sizeBytes > 0);
+}
+
+function parseRequestLine(line: string, limits: RequestHeadLimits): RequestLine | Malformed {
+  if (line.length > limits.requestLineBytes) {
+    return malformed('target-too-long', 'the request line is too long', 414);
+  }
+  const methodEnd = line.indexOf(' ');
+  const targetEnd = line.indexOf(' ', methodEnd + 1);
+  if (line.includes('\n') || line.includes('\r')) return badLineEnding();
+  if (methodEnd < 0 || targetEnd < 0) {
+    return malformed(
+      'bad-request-line',
+      'a request line is method, target and version with one space between',
+    );
+  }
+  const method = line.slice(0, methodEnd);
+  if (!isToken(method)) return malformed('bad-method', 'the method is not a token');
+  if (method.length > limits.methodBytes) return malformed('method-too-long', 'the method is not known', 501);
+  const target = line.slice(methodEnd + 1, targetEnd);
+  if (!isTarget(target))
+    return malformed('bad-target', 'the request target has a character it must not have');
+  const version = versionOf(line.slice(targetEnd + 1));
+  if (typeof version !== 'string') return version;
+  return { kind: 'request-line', method, target, version };
+}
+
+/**
+ * Only 1.0 and 1.1 exist. A higher minor version is refused like another major one: RFC 9110 section 2.5
+ * would take `HTTP/1.2` as 1.1, but nothing sends it, and two parsers that differ here differ about framing.
+ */
+export function versionOf(text: string): '1.0' | '1.1' | Malformed {
+  if (text === 'HTTP/1.1') return '1.1';
+  if (text === 'HTTP/1.0') return '1.0';
+  if (
+    text.length === 8 &&
+    text.startsWith('HTTP/') &&
+    isDigit(text, 5) &&
+    text[6] === '.' &&
+    isDigit(text, 7)
+  ) {
+    return malformed('bad-version', 'the version is not HTTP/1.0 or HTTP/1.1', 505);
+  }
+  return malformed('bad-version', 'the version is malformed');
+}
+
+function isDigit(text: string, at: number): boolean {
+  const code = text.charCodeAt(at);
+  return code >= 0x30 && code <= 0x39;
+}
+
+function checkTarget(line: RequestLine, host: string | undefined): string | Malformed {
+  if (host === undefined) {
+    if (line.version === '1.1') return malformed('bad-host', 'HTTP/1.1 needs a Host field');
+  } else if (!isHostAndPort(host)) {
+    return malformed('bad-host', 'Host is not a name or address with an optional port');
+  }
+  if (line.method === 'CONNECT') return authorityForm(line.target);
+  if (line.target.charCodeAt(0) === 0x2f) return line.target;
+  if (line.target === '*') {
+    return line.method === 'OPTIONS' ? '*' : malformed('bad-target', 'the target * belongs to OPTIONS only');
+  }
+  return absoluteForm(line.target, host);
+}
+
+function authorityForm(target: string): string | Malformed {
+  const portAt = target.lastIndexOf(':') + 1;
+  if (isHostAndPort(target) && portAt > 0 && portAt < target.length) return target;
+  return malformed('bad-target', 'CONNECT needs host:port');
+}
+
+/** Keeps only path and query, once the authority is known to say the same as Host. */
+function absoluteForm(target: string, host: string | undefined): string | Malformed {
+  const schemeEnd = target.indexOf('://');
+  const scheme = target.slice(0, Math.max(schemeEnd, 0)).toLowerCase();
+  if (scheme !== 'http' && scheme !== 'https') {
+    return malformed('bad-target', 'the request target is neither a path nor an absolute http URI');
+  }
+  const authorityAt = schemeEnd + 3;
+  const pathAt = endOfAuthority(target, authorityAt);
+  const authority = target.slice(authorityAt, pathAt);
+  if (!isHostAndPort(authority))
+    return malformed('bad-target', 'the authority of the request target is malformed');
+  if (host !== undefined && !equalsIgnoreCase(host, authority)) {
+    return malformed('bad-host', 'Host and the authority of the request target differ');
+  }
+  const rest = target.slice(pathAt);
+  return rest.startsWith('/') ? rest : `/${rest}`;
+}
+
+function endOfAuthority(target: string, from: number): number {
+  let at = from;
+  while (at < target.length && target[at] !== '/' && target[at] !== '?') at++;
+  return at;
+}
