@@ -1,7 +1,7 @@
 /**
  * Blobs as files, one each, in 256 folders so that none grows too large:
  *
- *   <folder>/7c/5f0e91a27c….blob      whole and durable
+ *   <folder>/7c/5f0e91a27c….blob     whole and durable
  *   <folder>/03/5f0e91a203….draft    being written, or left by a crash
  *
  * An id has 32 hexadecimal digits: 8 that are the same for all blobs made since opening (so that a sweep can

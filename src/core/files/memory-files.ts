@@ -25,20 +25,39 @@ export type FileCall =
   | 'syncFolder'
   | 'lock';
 
+/** A failure to act out. */
+export interface Spoiled {
+  readonly error: Error;
+  /** How much of a write happens before it fails: 0 to 1. */
+  readonly portion: number;
+}
+
 export interface MemoryHooks {
-  /** Before anything happens. Throws what the call shall throw. */
-  before(call: FileCall, path: string): void;
-  /** How many of the `length` bytes to write before the write fails; `length` lets it succeed. */
-  admit(file: MemoryFile, position: number, length: number): number;
-  wrote(file: MemoryFile, position: number, length: number): void;
+  /** Before anything happens; takes its time. @returns how the call shall fail, if it shall */
+  enter(call: FileCall, path: string, write?: WriteCall): Promise<Spoiled | undefined>;
+  /** The same for the one call that cannot wait. @throws what the call shall throw */
+  enterSync(call: 'read', path: string): void;
+  wrote(file: MemoryFile, position: number, length: number, oldSizeBytes: number): void;
   truncated(file: MemoryFile, oldSizeBytes: number): void;
   synced(file: MemoryFile): void;
-  /** `node` undefined: the name was removed. */
-  named(folder: MemoryFolder, name: string, node: MemoryNode | undefined): void;
-  renamed(from: MemoryFolder, fromName: string, to: MemoryFolder, toName: string, node: MemoryNode): void;
+  syncFailed(file: MemoryFile): void;
+  /** One change of names, atomic: each name now leads to `node`, or to nothing. */
+  named(names: readonly NameChange[]): void;
   /** Folders are durable when made, as the contract says. */
-  madeFolder(parent: MemoryFolder, name: string, node: MemoryFolder): void;
+  madeFolder(parent: MemoryFolder, name: string, folder: MemoryFolder): void;
   syncedFolder(folder: MemoryFolder): void;
+}
+
+export interface WriteCall {
+  readonly file: MemoryFile;
+  readonly position: number;
+  readonly length: number;
+}
+
+export interface NameChange {
+  readonly folder: MemoryFolder;
+  readonly name: string;
+  readonly node: MemoryNode | undefined;
 }
 
 export type MemoryNode = MemoryFile | MemoryFolder;
@@ -107,14 +126,14 @@ export class MemoryFiles implements Files {
   }
 
   async open(path: string, mode: OpenMode): Promise<OpenFile> {
+    if (this.#hooks !== undefined) await this.#enter(mode === 'create' ? 'create' : 'open', path);
     const { folder, name } = this.#place(path, 'open');
     const found = folder?.entries.get(name);
-    const creates = mode === 'create' || (mode === 'open' && found === undefined);
-    this.#hooks?.before(creates ? 'create' : 'open', path);
     if (folder === undefined) throw systemError('ENOENT', 'open', path);
     if (found instanceof MemoryFolder) throw systemError('EISDIR', 'open', path);
     if (found !== undefined && mode === 'create') throw systemError('EEXIST', 'open', path);
-    if (found === undefined && !creates) throw systemError('ENOENT', 'open', path);
+    if (found === undefined && (mode === 'read' || mode === 'write'))
+      throw systemError('ENOENT', 'open', path);
     const file = found ?? this.#create(folder, name);
     return new MemoryOpenFile(path, file, mode !== 'read', this.#hooks);
   }
@@ -122,12 +141,12 @@ export class MemoryFiles implements Files {
   #create(folder: MemoryFolder, name: string): MemoryFile {
     const file = new MemoryFile();
     folder.entries.set(name, file);
-    this.#hooks?.named(folder, name, file);
+    this.#hooks?.named([{ folder, name, node: file }]);
     return file;
   }
 
   async stat(path: string): Promise<FileInfo | undefined> {
-    this.#hooks?.before('stat', path);
+    if (this.#hooks !== undefined) await this.#enter('stat', path);
     const node = this.#find(path);
     if (node === undefined) return undefined;
     return node instanceof MemoryFile
@@ -136,7 +155,7 @@ export class MemoryFiles implements Files {
   }
 
   async list(folder: string): Promise<string[]> {
-    this.#hooks?.before('list', folder);
+    if (this.#hooks !== undefined) await this.#enter('list', folder);
     const node = this.#find(folder);
     if (node === undefined) return [];
     if (node instanceof MemoryFile) throw systemError('ENOTDIR', 'list', folder);
@@ -144,7 +163,7 @@ export class MemoryFiles implements Files {
   }
 
   async makeFolder(path: string): Promise<void> {
-    this.#hooks?.before('makeFolder', path);
+    if (this.#hooks !== undefined) await this.#enter('makeFolder', path);
     let folder = this.#root;
     for (const name of partsOf(path)) {
       const next = folder.entries.get(name) ?? this.#makeOne(folder, name);
@@ -161,7 +180,7 @@ export class MemoryFiles implements Files {
   }
 
   async rename(from: string, to: string): Promise<void> {
-    this.#hooks?.before('rename', from);
+    if (this.#hooks !== undefined) await this.#enter('rename', from);
     const source = this.#place(from, 'rename');
     const target = this.#place(to, 'rename');
     const node = source.folder?.entries.get(source.name);
@@ -170,11 +189,14 @@ export class MemoryFiles implements Files {
     }
     source.folder.entries.delete(source.name);
     target.folder.entries.set(target.name, node);
-    this.#hooks?.renamed(source.folder, source.name, target.folder, target.name, node);
+    this.#hooks?.named([
+      { folder: source.folder, name: source.name, node: undefined },
+      { folder: target.folder, name: target.name, node },
+    ]);
   }
 
   async remove(path: string): Promise<void> {
-    this.#hooks?.before('remove', path);
+    if (this.#hooks !== undefined) await this.#enter('remove', path);
     const { folder, name } = this.#place(path, 'remove');
     const node = folder?.entries.get(name);
     if (folder === undefined || node === undefined) return;
@@ -183,25 +205,25 @@ export class MemoryFiles implements Files {
   }
 
   async removeFolder(path: string): Promise<void> {
-    this.#hooks?.before('removeFolder', path);
+    if (this.#hooks !== undefined) await this.#enter('removeFolder', path);
     const { folder, name } = this.#place(path, 'removeFolder');
     if (folder?.entries.has(name)) this.#unname(folder, name);
   }
 
   #unname(folder: MemoryFolder, name: string): void {
     folder.entries.delete(name);
-    this.#hooks?.named(folder, name, undefined);
+    this.#hooks?.named([{ folder, name, node: undefined }]);
   }
 
   async syncFolder(folder: string): Promise<void> {
-    this.#hooks?.before('syncFolder', folder);
+    if (this.#hooks !== undefined) await this.#enter('syncFolder', folder);
     const node = this.#find(folder);
     if (!(node instanceof MemoryFolder)) throw systemError('ENOENT', 'syncFolder', folder);
     this.#hooks?.syncedFolder(node);
   }
 
   async lock(folder: string): Promise<FolderLock> {
-    this.#hooks?.before('lock', folder);
+    if (this.#hooks !== undefined) await this.#enter('lock', folder);
     const key = partsOf(folder).join('/');
     if (!(this.#find(folder) instanceof MemoryFolder)) throw systemError('ENOENT', 'lock', folder);
     if (this.#locks.has(key)) {
@@ -209,6 +231,11 @@ export class MemoryFiles implements Files {
     }
     this.#locks.add(key);
     return { release: async () => void this.#locks.delete(key) };
+  }
+
+  async #enter(call: FileCall, path: string): Promise<void> {
+    const spoiled = await this.#hooks?.enter(call, path);
+    if (spoiled !== undefined) throw spoiled.error;
   }
 
   #find(path: string): MemoryNode | undefined {
@@ -256,29 +283,43 @@ class MemoryOpenFile implements OpenFile {
   }
 
   async read(position: number, into: Uint8Array): Promise<number> {
-    return this.readSync(position, into);
+    this.#check('read', true);
+    if (this.#hooks !== undefined) await this.#enter('read');
+    return this.#file.read(position, into);
   }
 
   readSync(position: number, into: Uint8Array): number {
     this.#check('read', true);
+    this.#hooks?.enterSync('read', this.path);
     return this.#file.read(position, into);
   }
 
   async write(position: number, bytes: Uint8Array): Promise<void> {
     this.#check('write', this.#writable);
-    const admitted = this.#hooks?.admit(this.#file, position, bytes.length) ?? bytes.length;
-    this.#file.write(position, bytes.subarray(0, admitted));
-    this.#hooks?.wrote(this.#file, position, admitted);
-    if (admitted < bytes.length) throw systemError('ENOSPC', 'write', this.path);
+    const call = { file: this.#file, position, length: bytes.length };
+    const spoiled = this.#hooks && (await this.#hooks.enter('write', this.path, call));
+    const portion = spoiled?.portion ?? 1;
+    const written = bytes.subarray(0, Math.floor(bytes.length * portion));
+    const oldSizeBytes = this.#file.sizeBytes;
+    if (written.length > 0) this.#file.write(position, written);
+    this.#hooks?.wrote(this.#file, position, written.length, oldSizeBytes);
+    if (spoiled !== undefined) throw spoiled.error;
   }
 
   async sync(): Promise<void> {
     this.#check('sync', true);
-    this.#hooks?.synced(this.#file);
+    const spoiled = this.#hooks && (await this.#hooks.enter('sync', this.path));
+    if (spoiled === undefined) {
+      this.#hooks?.synced(this.#file);
+      return;
+    }
+    this.#hooks?.syncFailed(this.#file);
+    throw spoiled.error;
   }
 
   async truncate(sizeBytes: number): Promise<void> {
     this.#check('truncate', this.#writable);
+    if (this.#hooks !== undefined) await this.#enter('truncate');
     const oldSizeBytes = this.#file.sizeBytes;
     this.#file.resize(sizeBytes);
     this.#hooks?.truncated(this.#file, oldSizeBytes);
@@ -288,8 +329,12 @@ class MemoryOpenFile implements OpenFile {
     this.#open = false;
   }
 
+  async #enter(call: FileCall): Promise<void> {
+    const spoiled = await this.#hooks?.enter(call, this.path);
+    if (spoiled !== undefined) throw spoiled.error;
+  }
+
   #check(call: FileCall, permitted: boolean): void {
     if (!this.#open || !permitted) throw systemError('EBADF', call, this.path);
-    this.#hooks?.before(call, this.path);
   }
 }

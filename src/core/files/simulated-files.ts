@@ -1,0 +1,311 @@
+/**
+ * A disk that misbehaves on purpose, and the same way again for the same seed.
+ *
+ *   what the process sees          what would be left by a power cut
+ *   ┌──────────────────┐   sync    ┌──────────────────────────────┐
+ *   │ files and names  │ ────────▶ │ media: content at last sync  │
+ *   │ in memory        │           │ + dirty: every version of    │
+ *   └──────────────────┘           │   each 512-byte sector since │
+ *                                  │ + name changes since the     │
+ *                                  │   last syncFolder            │
+ *                                  └──────────────────────────────┘
+ *
+ * A power cut keeps, for every dirty sector, one of its versions or what was on the media before; for the size
+ * of a file any that it had since; and any subset of the pending name changes, each whole. This is all that
+ * the contract of `files.ts` allows, which is worse than what most file systems do.
+ *
+ * A failed sync leaves any such mixture on the media and marks everything clean, as Linux does: the process
+ * still sees its bytes, a later sync succeeds, and the bytes are gone after a power cut.
+ *
+ * After a power cut or a kill `disk.files` is a new one. Calls on the old one never return, because the process
+ * that made them is gone; the one call that cannot wait, `readSync`, throws.
+ */
+import type { SeededRandom } from '../random/seeded-random.ts';
+import type { Files } from './files.ts';
+import {
+  type FileCall,
+  MemoryFile,
+  MemoryFiles,
+  MemoryFolder,
+  type MemoryHooks,
+  type MemoryNode,
+  type NameChange,
+  type Spoiled,
+  systemError,
+  type WriteCall,
+} from './memory-files.ts';
+
+const SECTOR_BYTES = 512;
+
+/** A call may take up to so many turns of the event loop. */
+const MAX_TURNS = 3;
+
+export interface CallInfo {
+  /** Numbers all calls of the disk, from 1. */
+  readonly number: number;
+  readonly call: FileCall;
+  readonly path: string;
+}
+
+/** What happens instead of the call: a system error by its code (`EIO`, `ENOSPC` …), or the end of the process. */
+export type Fault = { readonly code: string } | 'power-cut' | 'kill';
+
+export interface SimulatedDiskOptions {
+  readonly random: SeededRandom;
+  /** All files together; default without bound. */
+  readonly capacityBytes?: number;
+}
+
+/** What the media hold of one file, and what has been done to it since its last sync. */
+interface Media {
+  readonly content: MemoryFile;
+  readonly dirty: Map<number, Buffer[]>;
+  /** Sizes it had since. */
+  readonly sizes: number[];
+}
+
+interface PendingChange {
+  remaining: readonly NameChange[];
+}
+
+export class SimulatedDisk {
+  /** Decides about every call; undefined lets it pass. */
+  inject: ((call: CallInfo) => Fault | undefined) | undefined;
+  capacityBytes: number;
+  readonly #random: SeededRandom;
+  #root = new MemoryFolder();
+  #media = new Map<MemoryFile, Media>();
+  #durableNames = new Map<MemoryFolder, Map<string, MemoryNode>>();
+  #pending: PendingChange[] = [];
+  #calls = 0;
+  #boot = 0;
+  #files: Files;
+
+  constructor(options: SimulatedDiskOptions) {
+    this.#random = options.random;
+    this.capacityBytes = options.capacityBytes ?? Number.POSITIVE_INFINITY;
+    this.#files = this.#start();
+  }
+
+  /** The disk as the present process sees it. */
+  get files(): Files {
+    return this.#files;
+  }
+
+  /** Calls so far. */
+  get calls(): number {
+    return this.#calls;
+  }
+
+  /** Ends the process; what it wrote stays as it is, synced or not. */
+  kill(): void {
+    this.#files = this.#start();
+  }
+
+  /** Ends the process and leaves what the media hold, with an arbitrary part of what was not synced. */
+  powerCut(): void {
+    const keep = this.#random.pick([0, 0.5, 1, this.#random.below(100) / 100]);
+    for (const change of this.#pending) {
+      if (this.#random.chance(keep)) this.#settle(change.remaining);
+    }
+    this.#pending = [];
+    const media = this.#media;
+    this.#media = new Map();
+    const names = this.#durableNames;
+    this.#durableNames = new Map();
+    this.#root = this.#surviving(this.#root, names, media, keep);
+    this.#files = this.#start();
+  }
+
+  /** Flips one bit of a file, on the media and before the process's eyes. */
+  rot(path: string, offset: number): void {
+    let node: MemoryNode | undefined = this.#root;
+    for (const name of path.split('/').filter((part) => part !== '')) {
+      node = node instanceof MemoryFolder ? node.entries.get(name) : undefined;
+    }
+    if (!(node instanceof MemoryFile) || offset >= node.sizeBytes) throw systemError('ENOENT', 'rot', path);
+    const bit = 1 << this.#random.below(8);
+    for (const file of [node, this.#mediaOf(node).content]) {
+      const byte = file.content()[offset];
+      if (byte !== undefined) file.write(offset, Uint8Array.of(byte ^ bit));
+    }
+  }
+
+  #start(): Files {
+    this.#boot += 1;
+    return new MemoryFiles(this.#root, this.#hooksOf(this.#boot));
+  }
+
+  #hooksOf(boot: number): MemoryHooks {
+    return {
+      enter: (call, path, write) => this.#enter(boot, call, path, write),
+      enterSync: (call, path) => this.#enterSync(boot, call, path),
+      wrote: (file, position, length, oldSizeBytes) => this.#wrote(file, position, length, oldSizeBytes),
+      truncated: (file, oldSizeBytes) => this.#wrote(file, oldSizeBytes, 0, oldSizeBytes),
+      synced: (file) => this.#synced(file),
+      syncFailed: (file) => this.#syncFailed(file),
+      named: (changes) => void this.#pending.push({ remaining: changes }),
+      madeFolder: (folder, name, node) => this.#settle([{ folder, name, node }]),
+      syncedFolder: (folder) => this.#syncedFolder(folder),
+    };
+  }
+
+  async #enter(boot: number, call: FileCall, path: string, write?: WriteCall): Promise<Spoiled | undefined> {
+    for (let turns = this.#random.below(MAX_TURNS + 1); turns > 0; turns--) {
+      await new Promise((resume) => setImmediate(resume));
+    }
+    const fault = boot === this.#boot ? this.#judge(call, path) : undefined;
+    if (fault === 'power-cut') this.powerCut();
+    if (fault === 'kill') this.kill();
+    if (boot !== this.#boot) return new Promise(() => {});
+    if (typeof fault === 'object') return this.#spoil(fault.code, call, path);
+    if (write !== undefined && !this.#fits(write)) return this.#spoil('ENOSPC', call, path);
+    return undefined;
+  }
+
+  #enterSync(boot: number, call: FileCall, path: string): void {
+    const fault = boot === this.#boot ? this.#judge(call, path) : undefined;
+    if (fault === 'power-cut') this.powerCut();
+    if (fault === 'kill') this.kill();
+    if (boot !== this.#boot) throw new Error('this process is gone');
+    if (typeof fault === 'object') throw systemError(fault.code, call, path);
+  }
+
+  #judge(call: FileCall, path: string): Fault | undefined {
+    this.#calls += 1;
+    return this.inject?.({ number: this.#calls, call, path });
+  }
+
+  #spoil(code: string, call: FileCall, path: string): Spoiled {
+    return { error: systemError(code, call, path), portion: this.#random.below(1000) / 1000 };
+  }
+
+  #fits({ file, position, length }: WriteCall): boolean {
+    if (this.capacityBytes === Number.POSITIVE_INFINITY) return true;
+    const growth = Math.max(0, position + length - file.sizeBytes);
+    return growth === 0 || usedBytes(this.#root) + growth <= this.capacityBytes;
+  }
+
+  #mediaOf(file: MemoryFile): Media {
+    let media = this.#media.get(file);
+    if (media === undefined) {
+      media = { content: new MemoryFile(), dirty: new Map(), sizes: [] };
+      this.#media.set(file, media);
+    }
+    return media;
+  }
+
+  /** Notes a new version of every sector that is not as it was: those written, cut off, or filled with zeros. */
+  #wrote(file: MemoryFile, position: number, length: number, oldSizeBytes: number): void {
+    const media = this.#mediaOf(file);
+    const start = Math.min(position, oldSizeBytes, file.sizeBytes);
+    const isResize = file.sizeBytes !== oldSizeBytes;
+    const from = isResize ? start : position;
+    const end = Math.max(position + length, isResize ? Math.max(oldSizeBytes, file.sizeBytes) : 0);
+    for (let sector = Math.floor(from / SECTOR_BYTES); sector * SECTOR_BYTES < end; sector++) {
+      const image = Buffer.alloc(SECTOR_BYTES);
+      file.read(sector * SECTOR_BYTES, image);
+      const versions = media.dirty.get(sector);
+      if (versions === undefined) media.dirty.set(sector, [image]);
+      else versions.push(image);
+    }
+    if (isResize) media.sizes.push(file.sizeBytes);
+  }
+
+  #synced(file: MemoryFile): void {
+    const media = this.#mediaOf(file);
+    media.content.resize(file.sizeBytes);
+    for (const [sector, versions] of media.dirty) {
+      putSector(media.content, sector, versions.at(-1) as Buffer);
+    }
+    media.dirty.clear();
+    media.sizes.length = 0;
+  }
+
+  #syncFailed(file: MemoryFile): void {
+    this.#tear(this.#mediaOf(file), this.#random.below(100) / 100);
+  }
+
+  /** Leaves on the media one version of each dirty sector, or the old one; nothing is dirty afterwards. */
+  #tear(media: Media, keep: number): void {
+    media.content.resize(this.#sizeOf(media, keep));
+    for (const [sector, versions] of media.dirty) {
+      if (this.#random.chance(keep)) putSector(media.content, sector, this.#random.pick(versions));
+    }
+    media.dirty.clear();
+    media.sizes.length = 0;
+  }
+
+  #sizeOf(media: Media, keep: number): number {
+    const old = media.content.sizeBytes;
+    const newest = media.sizes.at(-1);
+    if (newest === undefined || !this.#random.chance(keep)) return old;
+    if (this.#random.chance(0.5)) return newest;
+    const largest = Math.max(old, ...media.sizes);
+    const smallest = Math.min(old, ...media.sizes);
+    return smallest + this.#random.below(largest - smallest + 1);
+  }
+
+  #syncedFolder(folder: MemoryFolder): void {
+    for (const change of this.#pending) {
+      const touches = change.remaining.filter((one) => one.folder === folder);
+      // A name may not leave one folder for ever before it is in the other.
+      const leaves = touches.some((one) => one.node === undefined);
+      const settled = leaves ? change.remaining : touches;
+      this.#settle(settled);
+      change.remaining = change.remaining.filter((one) => !settled.includes(one));
+    }
+    this.#pending = this.#pending.filter((change) => change.remaining.length > 0);
+  }
+
+  #settle(changes: readonly NameChange[]): void {
+    for (const { folder, name, node } of changes) {
+      const names = this.#durableNames.get(folder) ?? new Map<string, MemoryNode>();
+      if (node === undefined) names.delete(name);
+      else names.set(name, node);
+      this.#durableNames.set(folder, names);
+    }
+  }
+
+  #surviving(
+    folder: MemoryFolder,
+    names: Map<MemoryFolder, Map<string, MemoryNode>>,
+    media: Map<MemoryFile, Media>,
+    keep: number,
+  ): MemoryFolder {
+    const survivor = new MemoryFolder();
+    for (const [name, node] of names.get(folder) ?? []) {
+      const next =
+        node instanceof MemoryFolder
+          ? this.#surviving(node, names, media, keep)
+          : this.#survivingFile(media.get(node), keep);
+      survivor.entries.set(name, next);
+      this.#settle([{ folder: survivor, name, node: next }]);
+    }
+    return survivor;
+  }
+
+  #survivingFile(media: Media | undefined, keep: number): MemoryFile {
+    const survivor = new MemoryFile();
+    if (media === undefined) return survivor;
+    this.#tear(media, keep);
+    survivor.write(0, media.content.content());
+    this.#mediaOf(survivor).content.write(0, media.content.content());
+    return survivor;
+  }
+}
+
+/** A sector that reaches over the end is cut there. */
+function putSector(file: MemoryFile, sector: number, image: Buffer): void {
+  const start = sector * SECTOR_BYTES;
+  const length = Math.min(SECTOR_BYTES, file.sizeBytes - start);
+  if (length > 0) file.write(start, image.subarray(0, length));
+}
+
+function usedBytes(folder: MemoryFolder): number {
+  let bytes = 0;
+  for (const node of folder.entries.values()) {
+    bytes += node instanceof MemoryFolder ? usedBytes(node) : node.sizeBytes;
+  }
+  return bytes;
+}
