@@ -19,7 +19,7 @@ export class Fields implements HeaderFields {
   }
 
   static from(list: HeaderList): Fields {
-    return new Fields(list.flatMap(([name, value]) => [name, value]));
+    return new Fields(list.flat());
   }
 
   get count(): number {
