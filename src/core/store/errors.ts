@@ -1,6 +1,23 @@
 import { OctetError } from '../errors.ts';
 
-export type StoreCode = 'no-space' | 'read-only' | 'too-large' | 'corrupt' | 'newer-format' | 'closed';
+/**
+ * Why the store refused or stopped.
+ * - `no-space`: the disk is full; nothing was changed, and the same commit may succeed later.
+ * - `outcome-unknown`: the disk failed while it wrote the commit, which may or may not be there after the
+ *   next start; the store is read-only from here on.
+ * - `read-only`: the disk failed before; nothing was changed.
+ * - `too-large`: a key, a tree name or a commit is over its limit; nothing was changed.
+ * - `corrupt`: names the file and the position of what is damaged.
+ * - `newer-format`: a later release wrote the file; the message names both versions.
+ * - `closed`: used after close(), or a snapshot after its release.
+ */
+export type StoreCode =
+  | 'no-space'
+  | 'outcome-unknown'
+  | 'read-only'
+  | 'too-large'
+  | 'corrupt'
+  | 'newer-format'
+  | 'closed';
 
-/** Why the store refused or stopped. `corrupt` names the file and the position. */
 export class StoreError extends OctetError<StoreCode> {}

@@ -1,22 +1,30 @@
 /**
- * Opens a store: see `types.ts` for what it promises.
+ * Opens a store (`types.ts` says what it promises), and holds its parts together:
+ *
+ *   commit ─▶ forest (trees on pages in memory) ─▶ groups ─▶ journal ─▶ durable
+ *                │ now and then                                 ▲
+ *                └─▶ checkpoint: pages and a root in the file ──┘ lets go of the journal before it
+ *
+ * In `folder`: the page file `pages`, the folder `journal`, and a lock.
  */
 
-import { compareBytes } from '../bytes/compare.ts';
-import type { Files } from '../files/files.ts';
+import { codeOf, messageOf } from '../errors.ts';
+import type { Files, FolderLock, OpenFile } from '../files/files.ts';
+import { openFileJournal } from '../journal/file-journal.ts';
+import type { Journal, JournalWriter, Mark } from '../journal/types.ts';
+import { startWriter } from '../journal/writer.ts';
 import type { Random } from '../random/random.ts';
 import type { Clock } from '../time/clock.ts';
+import { checkStore } from './check.ts';
+import { type RootState, writeCheckpoint } from './checkpoint.ts';
 import { StoreError } from './errors.ts';
-import type {
-  Change,
-  Entry,
-  RangeOptions,
-  Reader,
-  Snapshot,
-  Store,
-  StoreHealth,
-  StoreStats,
-} from './types.ts';
+import type { Forest } from './forest.ts';
+import { Group } from './groups.ts';
+import { CACHE_BYTES_DEFAULT, DIRTY_BYTES_DEFAULT, DIRTY_OVERRUN, JOURNAL_BYTES_DEFAULT } from './limits.ts';
+import { encodeCommit } from './record.ts';
+import { recover } from './recovery.ts';
+import { TreeSnapshot } from './snapshot.ts';
+import type { Change, Entry, RangeOptions, Snapshot, Store, StoreHealth, StoreStats } from './types.ts';
 
 export interface StoreOptions {
   readonly files: Files;
@@ -24,155 +32,379 @@ export interface StoreOptions {
   readonly folder: string;
   readonly clock: Clock;
   readonly random: Random;
+  /** Clean pages kept in memory. Default 16 MiB. */
+  readonly cacheBytes?: number;
+  /** So many bytes of changed pages in memory start a checkpoint. Default 16 MiB. */
+  readonly dirtyBytes?: number;
+  /** So many bytes of journal since the last checkpoint start the next. Default 64 MiB. */
+  readonly journalBytes?: number;
+  /** Another journal than the one in `folder`; the store closes it. */
+  readonly openJournal?: () => Promise<Journal>;
 }
 
-export const KEY_BYTES_MAX = 1_024;
-export const COMMIT_BYTES_MAX = 64 * 1_024 * 1_024;
-
-/** Opens the store in `folder`, making it if there is none. */
-export async function openStore(_options: StoreOptions): Promise<Store> {
-  return new MemoryStore();
+/**
+ * Opens the store in `folder`, making it if there is none. Every commit that was ever acknowledged is there.
+ * @throws FilesError `locked`; StoreError `corrupt`, `newer-format`; JournalError; a system error of the disk
+ */
+export async function openStore(options: StoreOptions): Promise<Store> {
+  const { files, folder } = options;
+  await files.makeFolder(folder);
+  const opened = new AsyncDisposableStack();
+  try {
+    const lock = opened.adopt(await files.lock(folder), (held) => held.release());
+    const file = opened.adopt(await openPageFile(files, folder), (open) => open.close());
+    const journal = opened.use(await openJournal(options));
+    const store = await openOn(options, { lock, file, journal });
+    opened.move();
+    return store;
+  } catch (error) {
+    await opened.disposeAsync();
+    throw error;
+  }
 }
 
-type Tree = readonly Entry[];
+async function openPageFile(files: Files, folder: string): Promise<OpenFile> {
+  const path = `${folder}/pages`;
+  const exists = (await files.stat(path)) !== undefined;
+  const file = await files.open(path, 'open');
+  if (!exists) await files.syncFolder(folder);
+  return file;
+}
 
-/** A stand-in of sorted arrays with the final interface, until the tree on pages takes its place. */
-class MemoryStore implements Store {
-  #trees = new Map<string, Tree>();
+function openJournal({ files, folder, random, openJournal }: StoreOptions): Promise<Journal> {
+  return openJournal?.() ?? openFileJournal({ files, folder: `${folder}/journal`, random });
+}
+
+interface Resources {
+  readonly lock: FolderLock;
+  readonly file: OpenFile;
+  readonly journal: Journal;
+}
+
+async function openOn(options: StoreOptions, resources: Resources): Promise<Store> {
+  const limits = {
+    cacheBytes: options.cacheBytes ?? CACHE_BYTES_DEFAULT,
+    dirtyBytes: options.dirtyBytes ?? DIRTY_BYTES_DEFAULT,
+    journalBytes: options.journalBytes ?? JOURNAL_BYTES_DEFAULT,
+  };
+  const { forest, roots } = await recover(resources.file, resources.journal, {
+    random: options.random,
+    ...limits,
+  });
+  const writer = await startWriter(resources.journal, { random: options.random });
+  return new TreeStore(resources, writer, forest, roots, limits, options.random);
+}
+
+interface StoreLimits {
+  readonly cacheBytes: number;
+  readonly dirtyBytes: number;
+  readonly journalBytes: number;
+}
+
+class TreeStore implements Store {
+  readonly #resources: Resources;
+  readonly #writer: JournalWriter;
+  readonly #forest: Forest;
+  readonly #limits: StoreLimits;
+  readonly #random: Random;
+  /** Oldest first; the first may be under way. */
+  #groups: Group[] = [];
+  #roots: RootState[];
+  #broken: StoreError | undefined;
+  #closing: Promise<void> | undefined;
+  #flushing: Promise<void> | undefined;
+  /** The checkpoint or check under way: they take turns. */
+  #turn: Promise<unknown> = Promise.resolve();
+  #background: Promise<void> | undefined;
+  /** A checkpoint found the disk full when so many bytes were dirty. */
+  #fullAtDirtyBytes: number | undefined;
+  #journalBytesSinceRoot: number;
   #commits = 0;
-  #closed = false;
+  #checkpoints = 0;
+
+  constructor(
+    resources: Resources,
+    writer: JournalWriter,
+    forest: Forest,
+    roots: RootState[],
+    limits: StoreLimits,
+    random: Random,
+  ) {
+    this.#resources = resources;
+    this.#writer = writer;
+    this.#forest = forest;
+    this.#roots = roots;
+    this.#limits = limits;
+    this.#random = random;
+    this.#journalBytesSinceRoot = resources.journal.report().storedBytes;
+  }
 
   get(tree: string, key: Uint8Array): Buffer | undefined {
-    return get(this.#trees, tree, key);
+    this.#checkOpen();
+    return this.#forest.get(tree, key);
   }
 
   has(tree: string, key: Uint8Array): boolean {
-    return get(this.#trees, tree, key) !== undefined;
+    this.#checkOpen();
+    return this.#forest.has(tree, key);
   }
 
   range(tree: string, options: RangeOptions = {}): IterableIterator<Entry> {
-    return range(this.#trees, tree, options);
+    this.#checkOpen();
+    return this.#forest.range(tree, options);
   }
 
   snapshot(): Snapshot {
-    return new MemorySnapshot(new Map(this.#trees));
+    this.#checkOpen();
+    return new TreeSnapshot(this.#forest);
   }
 
-  async commit(changes: readonly Change[]): Promise<void> {
-    if (this.#closed) throw new StoreError('closed', 'the store is closed');
-    check(changes);
-    for (const change of changes)
-      this.#trees.set(change.tree, apply(this.#trees.get(change.tree) ?? [], change));
+  #checkOpen(): void {
+    if (this.#closing !== undefined) throw new StoreError('closed', 'the store is closed');
+  }
+
+  commit(changes: readonly Change[]): Promise<void> {
+    try {
+      this.#checkAdmitted();
+      const commit = encodeCommit(changes);
+      return changes.length === 0 ? (this.settled() ?? Promise.resolve()) : this.#apply(changes, commit);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  #checkAdmitted(): void {
+    this.#checkOpen();
+    if (this.#broken !== undefined) throw readOnly(this.#broken);
+    if (this.#fullAtDirtyBytes !== undefined && this.#isOverrun()) {
+      this.#checkpointInBackground();
+      throw new StoreError('no-space', 'the disk is full, and memory holds all it may', { retryable: true });
+    }
+  }
+
+  #isOverrun(): boolean {
+    return this.#forest.pages.dirtyBytes > this.#limits.dirtyBytes * DIRTY_OVERRUN;
+  }
+
+  #apply(changes: readonly Change[], commit: Buffer): Promise<void> {
+    const group = this.#gathering(commit.length);
+    try {
+      for (const change of changes) this.#forest.apply(change);
+    } catch (error) {
+      this.#abandon(group, error);
+      throw error;
+    }
+    group.add(commit);
     this.#commits += 1;
+    this.#journalBytesSinceRoot += commit.length;
+    this.#flushing ??= this.#flush();
+    this.#startCheckpoint();
+    const acknowledged = this.#acknowledged(group);
+    // Who commits may wait for `settled()` instead: a refusal that nobody listens to here is no crash.
+    acknowledged.catch(() => undefined);
+    return acknowledged;
+  }
+
+  #gathering(bytes: number): Group {
+    const last = this.#groups.at(-1);
+    if (last?.takes(bytes)) return last;
+    const group = new Group(this.#forest.pages.versions.take());
+    this.#groups.push(group);
+    return group;
+  }
+
+  /** Writers that are faster than the checkpoint wait for it: that bounds the memory. */
+  async #acknowledged(group: Group): Promise<void> {
+    await group.durable;
+    if (this.#isOverrun()) await this.#background;
+  }
+
+  /** A damaged page was met half-way: what the group has changed is undone. Nothing of it has been proposed. */
+  #abandon(group: Group, error: unknown): void {
+    this.#groups.pop();
+    this.#undo([group], () => error);
+  }
+
+  /** Takes back the changes of `groups`, the last ones, and rejects their commits. */
+  #undo(groups: readonly Group[], errorFor: (group: Group) => unknown): void {
+    const oldest = groups[0];
+    if (oldest === undefined) return;
+    this.#forest.restore(oldest.before);
+    for (const group of groups) {
+      this.#forest.pages.versions.release(group.before);
+      group.reject(errorFor(group));
+    }
+  }
+
+  async #flush(): Promise<void> {
+    // What is committed in this turn of the event loop shares the first record.
+    await new Promise((resume) => setImmediate(resume));
+    for (let group = this.#groups[0]; group !== undefined; group = this.#groups[0]) {
+      try {
+        await group.propose(this.#writer);
+        this.#groups.shift();
+        this.#forest.pages.versions.release(group.before);
+        group.resolve();
+      } catch (error) {
+        this.#refuse(error);
+      }
+    }
+    this.#flushing = undefined;
+  }
+
+  /** The journal did not take the first group: neither can it have those that build upon it. */
+  #refuse(cause: unknown): void {
+    const refused = this.#groups;
+    this.#groups = [];
+    const [error, later] = refusalOf(cause);
+    if (error.code !== 'no-space') this.#break(error);
+    this.#undo(refused, (group) => (group === refused[0] ? error : later));
+  }
+
+  #break(error: StoreError): void {
+    this.#broken ??= error;
   }
 
   settled(): Promise<void> | undefined {
-    return undefined;
+    return this.#groups.at(-1)?.durable;
   }
 
   health(): StoreHealth {
-    return { state: 'ok' };
+    if (this.#broken === undefined) return { state: 'ok' };
+    return { state: 'read-only', reason: this.#broken.message };
   }
 
   stats(): StoreStats {
+    const { file, journal } = this.#resources;
     return {
-      trees: this.#trees.size,
-      journalBytes: 0,
-      fileBytes: 0,
-      cachedBytes: 0,
+      trees: this.#forest.trees,
+      journalBytes: journal.report().storedBytes,
+      fileBytes: file.size(),
+      cachedBytes: this.#forest.pages.cachedBytes,
       commits: this.#commits,
-      checkpoints: 0,
+      checkpoints: this.#checkpoints,
     };
   }
 
-  async checkpoint(): Promise<void> {}
-
-  async check(): Promise<string[]> {
-    return [];
+  #startCheckpoint(): void {
+    if (this.#wantsCheckpoint()) this.#checkpointInBackground();
   }
 
-  async close(): Promise<void> {
-    this.#closed = true;
+  #checkpointInBackground(): void {
+    this.#background ??= this.#inTurn(() => this.#checkpointNow())
+      .catch(() => undefined)
+      .then(() => {
+        this.#background = undefined;
+      });
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.close();
+  #wantsCheckpoint(): boolean {
+    const { dirtyBytes } = this.#forest.pages;
+    const retryAt = (this.#fullAtDirtyBytes ?? 0) + this.#limits.dirtyBytes / 4;
+    if (this.#fullAtDirtyBytes !== undefined && dirtyBytes < retryAt) return false;
+    return dirtyBytes > this.#limits.dirtyBytes || this.#journalBytesSinceRoot > this.#limits.journalBytes;
+  }
+
+  async checkpoint(): Promise<void> {
+    this.#checkOpen();
+    await this.#inTurn(() => this.#checkpointNow());
+  }
+
+  #inTurn<Value>(work: () => Promise<Value>): Promise<Value> {
+    const result = this.#turn.then(work);
+    this.#turn = result.catch(() => undefined);
+    return result;
+  }
+
+  async #checkpointNow(): Promise<void> {
+    if (this.#broken !== undefined) throw readOnly(this.#broken);
+    const { file, journal } = this.#resources;
+    const context = { file, journal, forest: this.#forest, random: this.#random };
+    const journalBytes = this.#journalBytesSinceRoot;
+    try {
+      this.#roots = await writeCheckpoint(context, this.#roots, () => this.#agree());
+    } catch (error) {
+      throw this.#checkpointFailure(error);
+    }
+    this.#fullAtDirtyBytes = undefined;
+    this.#journalBytesSinceRoot -= journalBytes;
+    this.#checkpoints += 1;
+    await this.#trimJournal();
+  }
+
+  /** The mark of the state as it is in this turn, when that is durable. */
+  #agree(): Promise<Mark> {
+    const last = this.#groups.at(-1);
+    if (last === undefined || last.proposed) return this.#writer.cut();
+    last.sealed = true;
+    last.marked = true;
+    return last.mark;
+  }
+
+  #checkpointFailure(error: unknown): unknown {
+    if (codeOf(error) === 'no-space') {
+      this.#fullAtDirtyBytes = this.#forest.pages.dirtyBytes;
+      return error;
+    }
+    const failure = new StoreError('read-only', `a checkpoint failed: ${messageOf(error)}`, { cause: error });
+    this.#break(failure);
+    return failure;
+  }
+
+  /** Lets go of the journal that neither root needs. A failure costs space only, until the next time. */
+  async #trimJournal(): Promise<void> {
+    const older = this.#roots[1];
+    if (older === undefined) return;
+    await this.#resources.journal.truncateBefore(older.root.mark.position + 1).catch(() => undefined);
+  }
+
+  check(): Promise<string[]> {
+    this.#checkOpen();
+    return this.#inTurn(() => checkStore(this.#forest, this.#roots));
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    await this.#flushing;
+    await this.#turn;
+    try {
+      if (this.#broken === undefined && this.#commitsSinceRoot()) await this.#checkpointNow();
+    } catch {
+      // The journal has everything; the next start takes longer, and finds out what ails the disk.
+    }
+    await using resources = new AsyncDisposableStack();
+    resources.defer(() => this.#resources.lock.release());
+    resources.defer(() => this.#resources.file.close());
+    resources.use(this.#resources.journal);
+    await this.#writer.close();
+  }
+
+  #commitsSinceRoot(): boolean {
+    return this.#forest.pages.dirtyBytes > 0;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
   }
 }
 
-class MemorySnapshot implements Snapshot, Reader {
-  readonly #trees: ReadonlyMap<string, Tree>;
-
-  constructor(trees: ReadonlyMap<string, Tree>) {
-    this.#trees = trees;
-  }
-
-  get(tree: string, key: Uint8Array): Buffer | undefined {
-    return get(this.#trees, tree, key);
-  }
-
-  has(tree: string, key: Uint8Array): boolean {
-    return get(this.#trees, tree, key) !== undefined;
-  }
-
-  range(tree: string, options: RangeOptions = {}): IterableIterator<Entry> {
-    return range(this.#trees, tree, options);
-  }
-
-  release(): void {}
-
-  [Symbol.dispose](): void {}
+function readOnly(cause: StoreError): StoreError {
+  return new StoreError('read-only', `the store takes no more commits: ${cause.message}`, { cause });
 }
 
-function check(changes: readonly Change[]): void {
-  let bytes = 0;
-  for (const change of changes) {
-    const key = change.kind === 'delete-range' ? change.from : change.key;
-    if (key.length > KEY_BYTES_MAX) throw new StoreError('too-large', `a key of ${key.length} bytes`);
-    bytes += key.length + (change.kind === 'put' ? change.value.length : 0);
+/** @returns the error for the group that was refused, and the one for the groups after it */
+function refusalOf(cause: unknown): [StoreError, StoreError] {
+  const message = messageOf(cause);
+  const code = codeOf(cause);
+  if (code === 'no-space') {
+    const error = new StoreError('no-space', message, { cause, retryable: true });
+    return [error, error];
   }
-  if (bytes > COMMIT_BYTES_MAX) throw new StoreError('too-large', `a commit of ${bytes} bytes`);
-}
-
-/** The index of the first entry with a key of at least `key`. */
-function indexOf(entries: Tree, key: Uint8Array): number {
-  let low = 0;
-  let high = entries.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (compareBytes(entries[middle]!.key, key) < 0) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
-
-function get(trees: ReadonlyMap<string, Tree>, tree: string, key: Uint8Array): Buffer | undefined {
-  const entries = trees.get(tree) ?? [];
-  const entry = entries[indexOf(entries, key)];
-  return entry !== undefined && compareBytes(entry.key, key) === 0 ? entry.value : undefined;
-}
-
-function* range(
-  trees: ReadonlyMap<string, Tree>,
-  tree: string,
-  options: RangeOptions,
-): IterableIterator<Entry> {
-  const entries = trees.get(tree) ?? [];
-  const start = options.from === undefined ? 0 : indexOf(entries, options.from);
-  const end = options.to === undefined ? entries.length : indexOf(entries, options.to);
-  const count = Math.min(Math.max(end - start, 0), options.limit ?? Number.POSITIVE_INFINITY);
-  for (let step = 0; step < count; step += 1) yield entries[options.reverse ? end - 1 - step : start + step]!;
-}
-
-function apply(entries: Tree, change: Change): Tree {
-  if (change.kind === 'delete-range') {
-    const start = indexOf(entries, change.from);
-    const end = change.to === undefined ? entries.length : indexOf(entries, change.to);
-    return end <= start ? entries : entries.toSpliced(start, end - start);
-  }
-  const index = indexOf(entries, change.key);
-  const found = entries[index] !== undefined && compareBytes(entries[index].key, change.key) === 0;
-  if (change.kind === 'delete') return found ? entries.toSpliced(index, 1) : entries;
-  const entry = { key: Buffer.from(change.key), value: Buffer.from(change.value) };
-  return entries.toSpliced(index, found ? 1 : 0, entry);
+  const definite = code === 'read-only' || code === 'fenced' || code === 'closed';
+  const error = new StoreError(definite ? 'read-only' : 'outcome-unknown', message, { cause });
+  return [error, readOnly(error)];
 }

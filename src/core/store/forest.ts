@@ -1,0 +1,195 @@
+/**
+ * All trees of a store over one set of pages: what can be read and changed now, and in versions of it.
+ */
+import { Cursor } from './cursor.ts';
+import { PAGE_BYTES } from './limits.ts';
+import { fillLongValuePage, LONG_VALUE_PAGE_BYTES } from './long-value.ts';
+import { clearPage, LONG_VALUE, Page, type PageRef } from './page.ts';
+import type { PageSet } from './page-set.ts';
+import type { Pages } from './pages.ts';
+import { getValue, hasKey, TreeWriter } from './tree.ts';
+import type { Change, Entry, RangeOptions } from './types.ts';
+import type { Version } from './versions.ts';
+
+/** The tree of trees: name → root. No other tree can have the empty name. */
+export const CATALOG = '';
+
+/** The state of one moment, to be written to the file while the trees change on. */
+export interface Frozen {
+  readonly version: Version;
+  readonly catalog: PageRef | undefined;
+  /** Everything that is not in the file yet, in the order of the file. */
+  readonly pages: readonly Page[];
+  /** Every page that the new root reaches. */
+  readonly reached: PageSet;
+  /** Where `reached` itself will lie. */
+  readonly used: PageRef;
+  readonly usedBytes: number;
+}
+
+export class Forest {
+  readonly pages: Pages;
+  readonly #writer: TreeWriter;
+  /** Trees whose root in the catalog may be wrong. */
+  #changed = new Set<string>();
+  /** The same for the checkpoint under way: it may yet fail. */
+  #freezing = new Set<string>();
+  /** Counts changes, so that a scan notices that it has been overtaken. */
+  #changes = 0;
+
+  constructor(pages: Pages) {
+    this.pages = pages;
+    this.#writer = new TreeWriter(pages);
+  }
+
+  get trees(): number {
+    const { roots } = this.pages.versions;
+    return roots.size - Number(roots.has(CATALOG));
+  }
+
+  /** The root of `tree` now, or in `version`. */
+  root(tree: string, version?: Version): PageRef | undefined {
+    const { versions } = this.pages;
+    return version === undefined ? versions.roots.get(tree) : versions.rootIn(version, tree);
+  }
+
+  get(tree: string, key: Uint8Array, version?: Version): Buffer | undefined {
+    return getValue(this.pages, this.root(tree, version), key);
+  }
+
+  has(tree: string, key: Uint8Array, version?: Version): boolean {
+    return hasKey(this.pages, this.root(tree, version), key);
+  }
+
+  /** A scan of the current state, valid until the next change. */
+  range(tree: string, options: RangeOptions): IterableIterator<Entry> {
+    const changes = this.#changes;
+    return new Cursor(this.pages, this.root(tree), options, () => this.#changes === changes);
+  }
+
+  /** A scan of `version`. @param isTaken false once the reader has released it */
+  rangeIn(
+    version: Version,
+    tree: string,
+    options: RangeOptions,
+    isTaken: () => boolean,
+  ): IterableIterator<Entry> {
+    return new Cursor(this.pages, this.root(tree, version), options, isTaken);
+  }
+
+  /**
+   * Applies one change. When it throws, some of it may have been done: the caller restores a version.
+   * @throws StoreError `corrupt`
+   */
+  apply(change: Change): void {
+    this.#changes += 1;
+    this.#changed.add(change.tree);
+    this.#setRoot(change.tree, this.#applied(this.root(change.tree), change));
+  }
+
+  #applied(root: PageRef | undefined, change: Change): PageRef | undefined {
+    if (change.kind === 'put') return this.#writer.put(root, change.key, change.value);
+    if (change.kind === 'delete') return this.#writer.delete(root, change.key);
+    return this.#writer.deleteRange(root, change.from, change.to);
+  }
+
+  #setRoot(tree: string, root: PageRef | undefined): void {
+    const old = this.root(tree);
+    if (old?.number !== root?.number || old?.stamp !== root?.stamp) this.pages.versions.setRoot(tree, root);
+  }
+
+  /** Puts everything back to what it was when `version` was taken. */
+  restore(version: Version): void {
+    this.#changes += 1;
+    this.pages.restore(version);
+    for (const tree of this.#freezing) this.#changed.add(tree);
+  }
+
+  /** Takes over the trees of a root in the file. */
+  load(catalog: PageRef | undefined, reached: PageSet): void {
+    this.pages.live = reached;
+    this.pages.versions.setRoot(CATALOG, catalog);
+    for (const { key, value } of new Cursor(this.pages, catalog, {}, () => true)) {
+      this.pages.versions.setRoot(key.toString('utf8'), decodeRef(value));
+    }
+  }
+
+  /**
+   * Freezes the current state for a checkpoint. From here on what it consists of is not changed, and its
+   * places in the file are not given away, until `thaw`.
+   * @param nextStamp the stamp of pages born after this
+   */
+  freeze(nextStamp: number): Frozen {
+    this.#writeCatalog();
+    const { pages } = this;
+    const version = pages.versions.take();
+    const reached = pages.live.clone();
+    pages.setRooted([...pages.rooted, reached]);
+    const list = this.#listPages(reached);
+    pages.stamp = nextStamp;
+    const all = [...pages.dirty, ...list.pages].sort((left, right) => left.number - right.number);
+    const catalog = this.root(CATALOG);
+    return { version, catalog, pages: all, reached, used: list.pages[0]!, usedBytes: list.bytes };
+  }
+
+  /** Lets go of a frozen state. @param kept whether it has become a root of the file */
+  thaw(frozen: Frozen, kept: boolean): void {
+    if (kept) this.#freezing.clear();
+    else this.pages.setRooted(this.pages.rooted.filter((set) => set !== frozen.reached));
+    this.pages.versions.release(frozen.version);
+  }
+
+  #writeCatalog(): void {
+    const names = this.#changed;
+    this.#changed = new Set();
+    let catalog = this.root(CATALOG);
+    for (const name of names) {
+      const root = this.root(name);
+      const key = Buffer.from(name);
+      catalog =
+        root === undefined
+          ? this.#writer.delete(catalog, key)
+          : this.#writer.put(catalog, key, encodeRef(root));
+      this.#freezing.add(name);
+    }
+    this.#setRoot(CATALOG, catalog);
+  }
+
+  /** The pages that say which pages are used, themselves included. */
+  #listPages(reached: PageSet): { pages: Page[]; bytes: number } {
+    const numbers: number[] = [];
+    let bytes = 0;
+    do {
+      const number = this.pages.allocate();
+      reached.add(number);
+      numbers.push(number);
+      bytes = (Math.floor(reached.highest() / 32) + 1) * 4;
+    } while (numbers.length * LONG_VALUE_PAGE_BYTES < bytes);
+    const value = reached.encode(bytes);
+    const pages = numbers.map((number, index) =>
+      this.#listPage(number, numbers[index + 1] ?? 0, value, index),
+    );
+    return { pages, bytes };
+  }
+
+  #listPage(number: number, next: number, value: Buffer, index: number): Page {
+    const page = new Page(Buffer.alloc(PAGE_BYTES), number, this.pages.stamp, 0, true);
+    clearPage(page, LONG_VALUE, 0);
+    const start = index * LONG_VALUE_PAGE_BYTES;
+    fillLongValuePage(page, next, value.subarray(start, start + LONG_VALUE_PAGE_BYTES));
+    return page;
+  }
+}
+
+const REF_BYTES = 8;
+
+function encodeRef(ref: PageRef): Buffer {
+  const bytes = Buffer.allocUnsafe(REF_BYTES);
+  bytes.writeUInt32BE(ref.number, 0);
+  bytes.writeUInt32BE(ref.stamp, 4);
+  return bytes;
+}
+
+export function decodeRef(bytes: Buffer): PageRef {
+  return { number: bytes.readUInt32BE(0), stamp: bytes.readUInt32BE(4) };
+}

@@ -1,0 +1,33 @@
+/**
+ * Every bound of the store, with its unit and its reason.
+ */
+
+/** One page of the file. 8 KiB is PostgreSQL's size, twice SQLite's and LMDB's: fewer levels, more per read. */
+export const PAGE_BYTES = 8_192;
+
+/** The longest key and the longest tree name. A branch page holds at least seven of them. LMDB: 511 bytes. */
+export const KEY_BYTES_MAX = 1_024;
+
+/** The most one commit may hold, keys and values together: it must fit in one record of the journal. */
+export const COMMIT_BYTES_MAX = 64 * 1_024 * 1_024;
+
+/** Commits that wait for the disk are gathered into records of about this size. */
+export const GROUP_BYTES = 256 * 1_024;
+
+/** Default for clean pages kept in memory. SQLite: 2 MB; PostgreSQL: 128 MB. */
+export const CACHE_BYTES_DEFAULT = 16 * 1_024 * 1_024;
+
+/** Default for changed pages in memory: from here on a checkpoint begins. */
+export const DIRTY_BYTES_DEFAULT = 16 * 1_024 * 1_024;
+
+/** So many times the dirty limit, and commits wait for the checkpoint, or are refused if it cannot be written. */
+export const DIRTY_OVERRUN = 4;
+
+/** Default for the journal since the last checkpoint: bounds the time a start takes. PostgreSQL: 1 GB. */
+export const JOURNAL_BYTES_DEFAULT = 64 * 1_024 * 1_024;
+
+/** Neighbouring pages of a checkpoint are written together up to this size: well under a millisecond of work. */
+export const WRITE_BYTES = 128 * 1_024;
+
+/** Freed page buffers kept for the next copies. */
+export const SPARE_BUFFERS_MAX = 64;

@@ -1,0 +1,326 @@
+/**
+ * One B+tree: how it is read, and how it changes.
+ *
+ * A change walks from the root to a leaf and makes every page on the way writable, so that a page somebody
+ * else still needs is replaced by a copy and its parent is made to point to that (copy on write). The root
+ * may be another page afterwards: every change returns it.
+ *
+ * A full page is divided; the first key of the right half, as short as it can be, goes up into the parent.
+ * A page less than a quarter full is joined with a neighbour when both fit well into one. An empty page goes
+ * away, and a tree without keys has no page at all.
+ */
+
+import { readLongValue, retireLongValue, writeLongValue } from './long-value.ts';
+import {
+  appendCells,
+  branchCellBytes,
+  childNumber,
+  childSlot,
+  childStamp,
+  clearFirstKey,
+  divide,
+  hasLongValue,
+  hasRoom,
+  holdsKey,
+  insertChild,
+  insertLongValue,
+  insertValue,
+  isLong,
+  keyView,
+  leafCellBytes,
+  longValueRef,
+  lowerBound,
+  NODE_BYTES,
+  overwriteValue,
+  removeCells,
+  removeChildren,
+  setChild,
+  usedBytes,
+  valueAt,
+  valueBytes,
+} from './node.ts';
+import { BRANCH, LEAF, type Page, type PageRef } from './page.ts';
+import type { Pages } from './pages.ts';
+
+/** Below this a page looks for a neighbour to join. */
+const JOIN_BELOW_BYTES = Math.floor(NODE_BYTES / 4);
+/** A joined page is at most so full, so that the next insertion does not divide it again. */
+const JOINED_BYTES_MAX = Math.floor((NODE_BYTES * 3) / 4);
+
+const EMPTY = Buffer.alloc(0);
+
+type Root = PageRef | undefined;
+
+/** The leaf that holds `key`, or would. */
+export function findLeaf(pages: Pages, root: PageRef, key: Uint8Array): Page {
+  let page = pages.read(root.number, root.stamp);
+  while (page.level > 0) {
+    const slot = childSlot(page, key);
+    page = pages.read(childNumber(page, slot), childStamp(page, slot));
+  }
+  return page;
+}
+
+/** The value of `key`, the caller's to keep. @throws StoreError `corrupt` */
+export function getValue(pages: Pages, root: Root, key: Uint8Array): Buffer | undefined {
+  if (root === undefined) return undefined;
+  const leaf = findLeaf(pages, root, key);
+  const slot = lowerBound(leaf, key);
+  return holdsKey(leaf, slot, key) ? valueIn(pages, leaf, slot) : undefined;
+}
+
+export function hasKey(pages: Pages, root: Root, key: Uint8Array): boolean {
+  if (root === undefined) return false;
+  const leaf = findLeaf(pages, root, key);
+  return holdsKey(leaf, lowerBound(leaf, key), key);
+}
+
+/** A copy of the value at `slot`: the page may change after the caller has it. */
+export function valueIn(pages: Pages, leaf: Page, slot: number): Buffer {
+  const length = valueBytes(leaf, slot);
+  if (hasLongValue(leaf, slot)) return readLongValue(pages, longValueRef(leaf, slot), length);
+  const value = Buffer.allocUnsafe(length);
+  const start = valueAt(leaf, slot);
+  leaf.bytes.copy(value, 0, start, start + length);
+  return value;
+}
+
+function readChild(pages: Pages, branch: Page, slot: number): Page {
+  return pages.read(childNumber(branch, slot), childStamp(branch, slot));
+}
+
+/** The child at `slot` of a writable branch, made writable. */
+function writableChild(pages: Pages, branch: Page, slot: number): Page {
+  const child = readChild(pages, branch, slot);
+  const writable = pages.writable(child);
+  if (writable !== child) setChild(branch, slot, writable);
+  return writable;
+}
+
+/** Changes trees. Holds the path of the change under way, and nothing between changes. */
+export class TreeWriter {
+  readonly #pages: Pages;
+  /** Writable branches from the root down, and the slot that was followed in each. */
+  readonly #path: { branch: Page; slot: number }[] = [];
+
+  constructor(pages: Pages) {
+    this.#pages = pages;
+  }
+
+  /** Sets the value of `key`. @returns the root */
+  put(root: Root, key: Uint8Array, value: Uint8Array): PageRef {
+    const leaf = root === undefined ? this.#start() : this.#descend(root, key);
+    const slot = lowerBound(leaf, key);
+    if (holdsKey(leaf, slot, key)) {
+      if (this.#overwrite(leaf, slot, key, value)) return this.#root(leaf);
+      this.#retireLongValue(leaf, slot);
+      const { lastInserted } = leaf;
+      removeCells(leaf, slot, slot + 1);
+      leaf.lastInserted = lastInserted;
+    }
+    return this.#insert(leaf, slot, key, value);
+  }
+
+  /** Removes `key`. @returns the root */
+  delete(root: Root, key: Uint8Array): Root {
+    if (!hasKey(this.#pages, root, key)) return root;
+    const leaf = this.#descend(root!, key);
+    const slot = lowerBound(leaf, key);
+    this.#retireLongValue(leaf, slot);
+    removeCells(leaf, slot, slot + 1);
+    return this.#shrink(leaf);
+  }
+
+  /** Removes the keys from `from` up to, not including, `to`; without `to`, to the end. @returns the root */
+  deleteRange(root: Root, from: Uint8Array, to: Uint8Array | undefined): Root {
+    if (root === undefined) return undefined;
+    const page = this.#pages.writable(this.#pages.read(root.number, root.stamp));
+    this.#removeRange(page, from, to);
+    return this.#withoutIdleRoots(page);
+  }
+
+  #start(): Page {
+    this.#path.length = 0;
+    return this.#pages.create(LEAF, 0);
+  }
+
+  #descend(root: PageRef, key: Uint8Array): Page {
+    this.#path.length = 0;
+    let page = this.#pages.writable(this.#pages.read(root.number, root.stamp));
+    while (page.level > 0) {
+      const slot = childSlot(page, key);
+      this.#path.push({ branch: page, slot });
+      page = writableChild(this.#pages, page, slot);
+    }
+    return page;
+  }
+
+  /** The root of the path that ends in `leaf`. */
+  #root(leaf: Page): Page {
+    return this.#path[0]?.branch ?? leaf;
+  }
+
+  #overwrite(leaf: Page, slot: number, key: Uint8Array, value: Uint8Array): boolean {
+    if (hasLongValue(leaf, slot) || valueBytes(leaf, slot) !== value.length) return false;
+    if (isLong(key.length, value.length)) return false;
+    overwriteValue(leaf, slot, value);
+    return true;
+  }
+
+  #retireLongValue(leaf: Page, slot: number): void {
+    if (hasLongValue(leaf, slot)) retireLongValue(this.#pages, longValueRef(leaf, slot));
+  }
+
+  #insert(leaf: Page, slot: number, key: Uint8Array, value: Uint8Array): PageRef {
+    const long = isLong(key.length, value.length);
+    const first = long ? writeLongValue(this.#pages, value) : undefined;
+    const size = leafCellBytes(key.length, value.length, long);
+    const place = hasRoom(leaf, size) ? { page: leaf, slot } : undefined;
+    const division = place === undefined ? this.#divide(leaf, slot, size) : undefined;
+    const { page, slot: at } = place ?? division!;
+    if (first === undefined) insertValue(page, at, key, value);
+    else insertLongValue(page, at, key, value.length, first);
+    if (division === undefined) return this.#root(leaf);
+    return this.#insertIntoParent(leaf, separator(leaf, division.right), division.right);
+  }
+
+  /** Moves part of a full page to a new right neighbour, and tells where a new cell at `slot` now belongs. */
+  #divide(page: Page, slot: number, size: number): { page: Page; slot: number; right: Page } {
+    const { from, newGoesRight } = divide(page, slot, size);
+    const right = this.#pages.create(page.level === 0 ? LEAF : BRANCH, page.level);
+    appendCells(page, from, page.count, right);
+    removeCells(page, from, page.count);
+    return newGoesRight ? { page: right, slot: slot - from, right } : { page, slot, right };
+  }
+
+  /** Adds `right`, whose keys begin at `key`, behind `left` in the branch above. @returns the root */
+  #insertIntoParent(left: Page, key: Uint8Array, right: Page): PageRef {
+    const step = this.#path.pop();
+    if (step === undefined) return this.#grow(left, key, right);
+    const { branch, slot } = step;
+    const size = branchCellBytes(key.length);
+    if (hasRoom(branch, size)) {
+      insertChild(branch, slot + 1, key, right);
+      return this.#root(branch);
+    }
+    const division = this.#divide(branch, slot + 1, size);
+    insertChild(division.page, division.slot, key, right);
+    const up = Buffer.from(keyView(division.right, 0));
+    clearFirstKey(division.right);
+    return this.#insertIntoParent(branch, up, division.right);
+  }
+
+  #grow(left: Page, key: Uint8Array, right: Page): PageRef {
+    const root = this.#pages.create(BRANCH, left.level + 1);
+    insertChild(root, 0, EMPTY, left);
+    insertChild(root, 1, key, right);
+    return root;
+  }
+
+  /** Removes or joins what has become too empty, from `leaf` upwards. @returns the root */
+  #shrink(leaf: Page): Root {
+    let page = leaf;
+    for (let step = this.#path.pop(); step !== undefined; step = this.#path.pop()) {
+      if (!this.#relieve(step.branch, step.slot, page)) return this.#root(step.branch);
+      page = step.branch;
+    }
+    return this.#withoutIdleRoots(page);
+  }
+
+  /** @returns whether the branch has lost a child */
+  #relieve(branch: Page, slot: number, page: Page): boolean {
+    if (page.count === 0) {
+      this.#pages.retire(page.number, page.birth);
+      removeChildren(branch, slot, slot + 1);
+      return true;
+    }
+    if (usedBytes(page) >= JOIN_BELOW_BYTES) return false;
+    return this.#join(branch, slot) || (slot > 0 && this.#join(branch, slot - 1));
+  }
+
+  /** Joins the children at `slot` and `slot + 1` of a writable branch, if they fit well into one page. */
+  #join(branch: Page, slot: number): boolean {
+    if (slot < 0 || slot + 1 >= branch.count) return false;
+    const right = readChild(this.#pages, branch, slot + 1);
+    const key = Buffer.from(keyView(branch, slot + 1));
+    const keyBytes = right.level === 0 ? 0 : key.length;
+    const left = readChild(this.#pages, branch, slot);
+    if (usedBytes(left) + usedBytes(right) + keyBytes > JOINED_BYTES_MAX) return false;
+    this.#moveAll(right, key, writableChild(this.#pages, branch, slot));
+    this.#pages.retire(right.number, right.birth);
+    removeChildren(branch, slot + 1, slot + 2);
+    return true;
+  }
+
+  /** @param key what separates the pages: the first key of a branch on the right, left out there */
+  #moveAll(right: Page, key: Buffer, left: Page): void {
+    if (right.level === 0) {
+      appendCells(right, 0, right.count, left);
+      return;
+    }
+    insertChild(left, left.count, key, { number: childNumber(right, 0), stamp: childStamp(right, 0) });
+    appendCells(right, 1, right.count, left);
+  }
+
+  /** A root without cells goes away, and so does one with a single child. */
+  #withoutIdleRoots(root: Page): Root {
+    let page = root;
+    while (page.level > 0 && page.count === 1) {
+      const child = readChild(this.#pages, page, 0);
+      this.#pages.retire(page.number, page.birth);
+      page = child;
+    }
+    if (page.count > 0) return page;
+    this.#pages.retire(page.number, page.birth);
+    return undefined;
+  }
+
+  /** Removes the keys of a range below a writable page, which may be empty afterwards. */
+  #removeRange(page: Page, from: Uint8Array, to: Uint8Array | undefined): void {
+    if (page.level > 0) {
+      this.#removeRangeOfBranch(page, from, to);
+      return;
+    }
+    const start = lowerBound(page, from);
+    const end = to === undefined ? page.count : Math.max(start, lowerBound(page, to));
+    for (let slot = start; slot < end; slot += 1) this.#retireLongValue(page, slot);
+    removeCells(page, start, end);
+  }
+
+  #removeRangeOfBranch(branch: Page, from: Uint8Array, to: Uint8Array | undefined): void {
+    const first = childSlot(branch, from);
+    const last = to === undefined ? branch.count - 1 : childSlot(branch, to);
+    if (last < first) return;
+    // Between the two children at the edges everything goes, unseen but for what it refers to.
+    for (let slot = first + 1; slot < last; slot += 1) this.#retireTree(readChild(this.#pages, branch, slot));
+    removeChildren(branch, first + 1, last);
+    if (last > first) this.#removeRangeOfChild(branch, first + 1, EMPTY, to);
+    this.#removeRangeOfChild(branch, first, from, last > first ? undefined : to);
+    if (first + 1 < branch.count) this.#join(branch, first);
+  }
+
+  #removeRangeOfChild(branch: Page, slot: number, from: Uint8Array, to: Uint8Array | undefined): void {
+    const child = writableChild(this.#pages, branch, slot);
+    this.#removeRange(child, from, to);
+    if (child.count > 0) return;
+    this.#pages.retire(child.number, child.birth);
+    removeChildren(branch, slot, slot + 1);
+  }
+
+  #retireTree(page: Page): void {
+    for (let slot = 0; slot < page.count; slot += 1) {
+      if (page.level > 0) this.#retireTree(readChild(this.#pages, page, slot));
+      else this.#retireLongValue(page, slot);
+    }
+    this.#pages.retire(page.number, page.birth);
+  }
+}
+
+/** The shortest key that is above every key of `left` and not above the first of `right`. */
+function separator(left: Page, right: Page): Buffer {
+  const last = keyView(left, left.count - 1);
+  const first = keyView(right, 0);
+  let shared = 0;
+  while (shared < last.length && last[shared] === first[shared]) shared += 1;
+  return Buffer.from(first.subarray(0, shared + 1));
+}
