@@ -1,7 +1,5 @@
 /** What the DNS service counts. Names follow Prometheus; each is made once and added to directly. */
 import type { Counter, Histogram, Metrics } from '../core/observe/types.ts';
-import type { Transport } from './session/query.ts';
-import { rcodeName } from './wire/codes.ts';
 
 export class DnsMetrics {
   readonly dropped: Counter;
@@ -15,8 +13,8 @@ export class DnsMetrics {
   readonly upstreamFailures: Counter;
   readonly upstreamMismatches: Counter;
   readonly seconds: Histogram;
-  readonly #queries: Readonly<Record<Transport, Counter>>;
-  readonly #responses = new Map<number, Counter>();
+  readonly #queries: Readonly<Record<'udp' | 'tcp', Counter>>;
+  readonly #responses = new Map<string, Counter>();
   readonly #metrics: Metrics;
 
   constructor(metrics: Metrics) {
@@ -42,15 +40,16 @@ export class DnsMetrics {
     this.seconds = metrics.histogram('octet_dns_query_seconds', 'Time from question to answer');
   }
 
-  query(transport: Transport): void {
+  query(transport: 'udp' | 'tcp'): void {
     this.#queries[transport].value += 1;
   }
 
-  response(rcode: number): void {
+  /** `rcode` by name. */
+  response(rcode: string): void {
     let counter = this.#responses.get(rcode);
     if (counter === undefined) {
       counter = this.#metrics.counter('octet_dns_responses_total', 'Answers sent', {
-        rcode: rcodeName(rcode),
+        rcode,
       });
       this.#responses.set(rcode, counter);
     }

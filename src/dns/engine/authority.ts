@@ -31,7 +31,8 @@ export function answerFromZone(zone: Zone, name: Name, type: number, maxCnameCha
       case 'data':
         return positive(zone, [...chain, ...found.records]);
       case 'alias':
-        if (chain.some((link) => canonical(link.name) === canonical(at))) return authoritative(RCODE.NOERROR, chain);
+        if (chain.some((link) => canonical(link.name) === canonical(at)))
+          return authoritative(RCODE.NOERROR, chain);
         chain.push(found.record);
         at = found.target;
         break;

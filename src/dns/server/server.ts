@@ -230,7 +230,7 @@ class DnsServer implements Dns {
       this.#metrics.dropped.value += 1;
       done(undefined);
     } else if (opened.kind === 'reply') {
-      this.#metrics.response(opened.rcode);
+      this.#metrics.response(rcodeName(opened.rcode));
       done(opened.bytes);
     } else {
       this.#answerQuery(opened.query, from, done);
@@ -318,7 +318,7 @@ class DnsServer implements Dns {
   ): void {
     const { name, type } = query.question;
     const text = nameToText(name);
-    this.#metrics.response(answer.rcode);
+    this.#metrics.response(rcodeName(answer.rcode));
     this.#metrics.seconds.observe(durationMs / 1000);
     if (((reply[2] ?? 0) & 0x02) !== 0) this.#metrics.truncated.value += 1;
     this.#host.observer.span({

@@ -15,7 +15,17 @@ import { typeName } from '../codes.ts';
 import type { Name } from '../name.ts';
 import { WireReader } from '../reader.ts';
 import { WireWriter } from '../writer.ts';
-import { MAX_RDATA_BYTES } from './field.ts';
+import {
+  compressibleName,
+  eui48,
+  eui64,
+  type Field,
+  ipv4,
+  ipv6,
+  locator64,
+  MAX_RDATA_BYTES,
+  name,
+} from './field.ts';
 import { isCompressible, layoutOf } from './layouts.ts';
 import { decimal, hexFromText, type RdataText } from './text.ts';
 
@@ -75,6 +85,30 @@ export function rdataFields(type: number, plain: Buffer): Record<string, FieldVa
   const reader = new WireReader(plain);
   return Object.fromEntries(Object.entries(layout).map(([key, field]) => [key, field.read(reader)]));
 }
+
+/** The data by field name in the form that programs want: names and addresses as text, names absolute. */
+export function rdataValues(type: number, plain: Buffer): Record<string, unknown> {
+  const layout = layoutOf(type);
+  if (layout === undefined) return { data: plain };
+  const reader = new WireReader(plain);
+  const entries = Object.entries(layout).map(([key, field]) => {
+    const value: unknown = field.read(reader);
+    return [key, TEXTUAL.has(field) ? field.format(value) : value] as const;
+  });
+  return Object.fromEntries(entries);
+}
+
+/** Kinds whose text is what everybody works with. */
+// biome-ignore lint/suspicious/noExplicitAny: a set of field kinds of different values.
+const TEXTUAL: ReadonlySet<Field<any>> = new Set<Field<any>>([
+  name,
+  compressibleName,
+  ipv4,
+  ipv6,
+  eui48,
+  eui64,
+  locator64,
+]);
 
 /**
  * The plain data that words of a zone file stand for; any type may also be given as `\# length hex`.
