@@ -4,7 +4,7 @@
  */
 import { readSync } from 'node:fs';
 import * as fs from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { codeOf } from '../errors.ts';
 import type { FileInfo, Files, OpenFile, OpenMode } from './files.ts';
 import { lockFolder } from './folder-lock.ts';
@@ -56,13 +56,13 @@ export const systemFiles: Files = {
   },
 
   async makeFolder(path: string): Promise<void> {
-    const first = await fs.mkdir(path, { recursive: true, mode: FOLDER_MODE });
-    if (first === undefined) return;
-    const above = dirname(first);
-    for (let folder = dirname(path); folder.length >= above.length; folder = dirname(folder)) {
+    const whole = resolve(path);
+    const first = await fs.mkdir(whole, { recursive: true, mode: FOLDER_MODE });
+    if (first === undefined) return syncIfPermitted(dirname(whole));
+    for (let folder = dirname(whole); folder.length > dirname(first).length; folder = dirname(folder)) {
       await syncFolder(folder);
-      if (folder === dirname(folder)) return;
     }
+    await syncFolder(dirname(first));
   },
 
   rename: (from: string, to: string) => fs.rename(from, to),
@@ -90,6 +90,15 @@ async function syncFolder(folder: string): Promise<void> {
     await handle.sync();
   } finally {
     await handle.close();
+  }
+}
+
+/** For a folder that was there before: its name is durable, unless the process that made it was killed then. */
+async function syncIfPermitted(folder: string): Promise<void> {
+  try {
+    await syncFolder(folder);
+  } catch (error) {
+    if (codeOf(error) !== 'EACCES') throw error;
   }
 }
 

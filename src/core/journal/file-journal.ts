@@ -116,6 +116,8 @@ async function begin({ files, folder, random }: FileJournalOptions): Promise<Ope
 }
 
 async function recover(files: Files, folder: string, firsts: Position[]): Promise<Opened> {
+  // The newest name may be there without being durable, when the process before was killed in a roll.
+  await files.syncFolder(folder);
   const segments: Segment[] = [];
   for (const first of firsts) {
     const path = `${folder}/${segmentName(first)}`;
@@ -233,6 +235,8 @@ class FileJournal implements Journal {
   readonly #segments: Segment[];
   #active: OpenFile;
   #last: Mark;
+  /** A roll has begun and not succeeded: the next segment may have its name already, so this one is at its end. */
+  #rolling = false;
   /** Why nothing can be appended any more. */
   #broken: unknown;
   #closing: Promise<void> | undefined;
@@ -305,7 +309,9 @@ class FileJournal implements Journal {
   async #segmentFor(frameBytes: number): Promise<Segment> {
     const active = this.#segments.at(-1) as Segment;
     const isEmpty = active.sizeBytes === SEGMENT_HEADER_BYTES;
-    if (isEmpty || active.sizeBytes + frameBytes <= this.#segmentBytes) return active;
+    const hasRoom = isEmpty || active.sizeBytes + frameBytes <= this.#segmentBytes;
+    if (hasRoom && !this.#rolling) return active;
+    this.#rolling = true;
     try {
       return await this.#roll();
     } catch (error) {
@@ -323,6 +329,7 @@ class FileJournal implements Journal {
     const segment = segmentAt(this.#last.position + 1, path, SEGMENT_HEADER_BYTES);
     (this.#segments.at(-1) as Segment).next = segment;
     this.#segments.push(segment);
+    this.#rolling = false;
     return segment;
   }
 

@@ -1,0 +1,102 @@
+/** Bugs of the kind that a durability harness exists for. */
+import type { Files, OpenFile, OpenMode } from '../../src/core/files/files.ts';
+import type { AppendResult, Batch, Journal, Position } from '../../src/core/journal/types.ts';
+
+/** What an open file does otherwise. */
+type Lapse = (file: OpenFile) => Partial<Pick<OpenFile, 'write' | 'sync' | 'truncate'>>;
+
+/** Files whose open files behave as `lapse` says. */
+function withLapse(files: Files, lapse: Lapse): Files {
+  return {
+    ...forwarded(files),
+    async open(path: string, mode: OpenMode): Promise<OpenFile> {
+      const file = await files.open(path, mode);
+      return {
+        path,
+        size: () => file.size(),
+        read: (position, into) => file.read(position, into),
+        readSync: (position, into) => file.readSync(position, into),
+        write: (position, bytes) => file.write(position, bytes),
+        sync: () => file.sync(),
+        truncate: (sizeBytes) => file.truncate(sizeBytes),
+        close: () => file.close(),
+        ...lapse(file),
+      };
+    },
+  };
+}
+
+function forwarded(files: Files): Files {
+  return {
+    open: (path, mode) => files.open(path, mode),
+    stat: (path) => files.stat(path),
+    list: (folder) => files.list(folder),
+    makeFolder: (path) => files.makeFolder(path),
+    rename: (from, to) => files.rename(from, to),
+    remove: (path) => files.remove(path),
+    removeFolder: (path) => files.removeFolder(path),
+    syncFolder: (folder) => files.syncFolder(folder),
+    lock: (folder) => files.lock(folder),
+  };
+}
+
+/** Every `nth` sync of a file is skipped. */
+export function skipSyncs(files: Files, nth: number): Files {
+  let syncs = 0;
+  return withLapse(files, (file) => ({
+    sync: () => (++syncs % nth === 0 ? Promise.resolve() : file.sync()),
+  }));
+}
+
+export function skipFolderSyncs(files: Files): Files {
+  return { ...forwarded(files), syncFolder: () => Promise.resolve() };
+}
+
+/** A write of what is there already is left out, as an optimiser might: the last batch is not written again. */
+export function skipSameWrites(files: Files): Files {
+  return withLapse(files, (file) => ({
+    async write(position, bytes) {
+      const there = Buffer.alloc(bytes.length);
+      const length = await file.read(position, there);
+      if (length < bytes.length || !there.equals(bytes)) await file.write(position, bytes);
+    },
+  }));
+}
+
+/** A torn tail is left where it is. */
+export function skipTruncations(files: Files): Files {
+  return withLapse(files, () => ({ truncate: () => Promise.resolve() }));
+}
+
+/** Says `appended` when the append has only begun. */
+export function acknowledgeEarly(journal: Journal): Journal {
+  return changed(journal, async (batch, expected) => {
+    journal.append(batch, expected).catch(() => undefined);
+    return { outcome: 'appended', position: expected + 1 };
+  });
+}
+
+/** Takes a failed sync for a hiccup. */
+export function takeUnknownForAppended(journal: Journal): Journal {
+  return changed(journal, async (batch, expected) => {
+    const result = await journal.append(batch, expected);
+    return result.outcome === 'unknown' ? { outcome: 'appended', position: expected + 1 } : result;
+  });
+}
+
+function changed(
+  journal: Journal,
+  append: (batch: Batch, expected: Position) => Promise<AppendResult>,
+): Journal {
+  return {
+    incarnation: journal.incarnation,
+    lease: journal.lease,
+    report: () => journal.report(),
+    append,
+    read: (from, options) => journal.read(from, options),
+    head: () => journal.head(),
+    truncateBefore: (position) => journal.truncateBefore(position),
+    close: () => journal.close(),
+    [Symbol.asyncDispose]: () => journal.close(),
+  };
+}
