@@ -1,0 +1,91 @@
+import { S3Error } from '../../errors.ts';
+import { resolveRange, type Span } from '../../wire/byte-range.ts';
+import { evaluateConditions } from '../../wire/conditions.ts';
+import { parseHttpDate } from '../../wire/dates.ts';
+import type { ReadObjectInput, ReadObjectResult } from '../../wire/operations/get-object.ts';
+import { type Engine, requireBucket } from '../engine.ts';
+import { type StoredObject, sliceContent } from '../model.ts';
+import type { BodyReader } from '../storage.ts';
+import { preconditionFailed } from '../write-conditions.ts';
+
+/** @throws S3Error NoSuchBucket, NoSuchKey */
+export function requireObject(engine: Engine, bucket: string, key: string): StoredObject {
+  requireBucket(engine, bucket);
+  const object = engine.storage.object(bucket, key);
+  if (object === undefined) throw new S3Error('NoSuchKey', undefined, { elements: { Key: key } });
+  return object;
+}
+
+export interface OpenedObject {
+  readonly result: ReadObjectResult;
+  /** To be released when the answer is over, however it ends. */
+  readonly reader: BodyReader | undefined;
+}
+
+/** @param withBody false for HEAD */
+export function readObject(engine: Engine, input: ReadObjectInput, withBody: boolean): OpenedObject {
+  const object = requireObject(engine, input.bucket, input.key);
+  const { etag, modifiedMs, sizeBytes, checksum } = object;
+  const verdict = evaluateConditions(input.conditions, object);
+  if (verdict === 'failed') throw preconditionFailed(failedCondition(input));
+  if (verdict === 'not-modified') {
+    return { result: { kind: 'not-modified', etag, modifiedMs }, reader: undefined };
+  }
+  const span = spanOf(input, object);
+  const reader = withBody ? openSpan(engine, object, span) : undefined;
+  const result: ReadObjectResult = {
+    kind: 'object',
+    etag,
+    modifiedMs,
+    sizeBytes,
+    fields: object,
+    checksum,
+    span,
+    partsCount: input.partNumber === undefined ? undefined : object.parts?.length,
+    body: reader,
+  };
+  return { result, reader };
+}
+
+function failedCondition({ conditions }: ReadObjectInput): string {
+  return conditions.ifMatch === undefined ? 'If-Unmodified-Since' : 'If-Match';
+}
+
+function openSpan(engine: Engine, object: StoredObject, span: Span | undefined): BodyReader {
+  const content = span === undefined ? object.content : sliceContent(object.content, span.start, span.end);
+  return engine.storage.openBody(content);
+}
+
+/** @throws S3Error InvalidRange, InvalidPartNumber */
+function spanOf(input: ReadObjectInput, object: StoredObject): Span | undefined {
+  if (input.partNumber !== undefined) return spanOfPart(input.partNumber, object);
+  if (input.range === undefined || !rangeStillValid(input.ifRange, object)) return undefined;
+  const span = resolveRange(input.range, object.sizeBytes);
+  if (span === undefined) {
+    throw new S3Error('InvalidRange', undefined, {
+      elements: { ActualObjectSize: String(object.sizeBytes) },
+    });
+  }
+  return span;
+}
+
+/** If-Range: RFC 9110 section 13.1.5. */
+function rangeStillValid(ifRange: string | undefined, object: StoredObject): boolean {
+  if (ifRange === undefined || ifRange === object.etag) return true;
+  const date = parseHttpDate(ifRange);
+  return date !== undefined && Math.floor(object.modifiedMs / 1000) * 1000 === date;
+}
+
+/** An object of one PUT has one part, itself. */
+function spanOfPart(partNumber: number, object: StoredObject): Span | undefined {
+  const parts = object.parts ?? [{ sizeBytes: object.sizeBytes }];
+  const part = parts[partNumber - 1];
+  if (part === undefined) {
+    throw new S3Error('InvalidPartNumber', undefined, {
+      elements: { ActualPartCount: String(parts.length), PartNumberRequested: String(partNumber) },
+    });
+  }
+  if (part.sizeBytes === 0) return undefined;
+  const start = parts.slice(0, partNumber - 1).reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  return { start, end: start + part.sizeBytes };
+}
