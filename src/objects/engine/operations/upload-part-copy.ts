@@ -17,7 +17,7 @@ export async function uploadPartCopy(engine: Engine, input: UploadPartCopyInput)
   if (input.span !== undefined && input.span.end > source.sizeBytes) {
     throw new S3Error(
       'InvalidRange',
-      'Range specified is not valid for source object of size: ' + source.sizeBytes,
+      `Range specified is not valid for source object of size: ${source.sizeBytes}`,
     );
   }
   const { start, end } = input.span ?? { start: 0, end: source.sizeBytes };
