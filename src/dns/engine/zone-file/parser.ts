@@ -32,6 +32,8 @@ export interface ParsedRecord extends ResourceRecord {
 export interface ParsedZoneFile {
   readonly records: readonly ParsedRecord[];
   readonly problems: readonly ZoneProblem[];
+  /** The last problem made the rest of the file meaningless, or there were too many: it was not read. */
+  readonly stopped: boolean;
   /** Where an offset of a record is, for faults found later. */
   positionAt(offset: number): { readonly line: number; readonly column: number };
 }
@@ -44,22 +46,20 @@ export function parseZoneFile(text: string | Buffer, options: ZoneFileOptions): 
   const report = (offset: number, error: DnsError): void => {
     problems.push({ ...scanner.positionAt(offset), message: error.message });
   };
-  while (problems.length < options.maxProblems) {
+  let stopped = false;
+  while (!stopped) {
     try {
       const entry = scanner.next();
       if (entry === undefined) break;
       parser.take(entry);
     } catch (error) {
       if (!(error instanceof DnsError)) throw error;
-      if (error instanceof Unreadable) {
-        report(error.offset, error);
-        break;
-      }
-      report(parser.offset, error);
-      if (parser.lost) break;
+      report(error instanceof Unreadable ? error.offset : parser.offset, error);
+      stopped =
+        (error instanceof Unreadable ? error.lost : parser.lost) || problems.length >= options.maxProblems;
     }
   }
-  return { records: parser.records, problems, positionAt: (offset) => scanner.positionAt(offset) };
+  return { records: parser.records, problems, stopped, positionAt: (offset) => scanner.positionAt(offset) };
 }
 
 class ZoneFileParser {

@@ -30,13 +30,16 @@ export interface Entry {
   readonly indented: boolean;
 }
 
-/** A fault after which nothing further can be understood: an open quote or parenthesis. */
+/** Text that cannot be divided into words. */
 export class Unreadable extends DnsError {
   readonly offset: number;
+  /** Where the next entry begins is unknown; otherwise the scanner stands there. */
+  readonly lost: boolean;
 
-  constructor(message: string, offset: number) {
+  constructor(message: string, offset: number, lost: boolean) {
     super('bad-text', message);
     this.offset = offset;
+    this.lost = lost;
   }
 }
 
@@ -61,7 +64,7 @@ export class ZoneScanner {
   /**
    * The next entry with at least one word; undefined at the end.
    *
-   * @throws Unreadable for a quote or parenthesis that is never closed, or one closed that was not open
+   * @throws Unreadable for a quote or parenthesis that is not closed, or one closed that was not open
    */
   next(): Entry | undefined {
     while (this.#at < this.#octets.length) {
@@ -96,31 +99,36 @@ export class ZoneScanner {
       if (octet === SPACE || octet === TAB || octet === LF || octet === CR) {
         this.#at += 1;
       } else if (octet === SEMICOLON) {
-        this.#skipComment();
+        this.#skipLine();
       } else if (octet === OPEN) {
-        if (openedAt >= 0) throw new Unreadable('a parenthesis inside parentheses', this.#at);
+        if (openedAt >= 0) throw new Unreadable('a parenthesis inside parentheses', this.#at, true);
         openedAt = this.#at++;
       } else if (octet === CLOSE) {
-        if (openedAt < 0) throw new Unreadable('a closing parenthesis without an opening one', this.#at);
+        if (openedAt < 0)
+          throw new Unreadable('a closing parenthesis without an opening one', this.#at, true);
         openedAt = -1;
         this.#at += 1;
       } else {
-        words.push(octet === QUOTE ? this.#quoted() : this.#plain());
+        words.push(octet === QUOTE ? this.#text(openedAt >= 0) : this.#plain(openedAt >= 0));
       }
     }
-    if (openedAt >= 0) throw new Unreadable('a parenthesis is never closed', openedAt);
+    if (openedAt >= 0) throw new Unreadable('a parenthesis is never closed', openedAt, true);
     return { words, indented };
   }
 
-  #skipComment(): void {
+  #skipLine(): void {
     const end = this.#octets.indexOf(LF, this.#at);
     this.#at = end < 0 ? this.#octets.length : end;
   }
 
-  #plain(): ZoneWord {
+  /** A word may have a quoted part: `alpn="h2,h3"`. It is left as written, for the type to make sense of. */
+  #plain(inParentheses: boolean): ZoneWord {
     const offset = this.#at;
-    while (this.#at < this.#octets.length && !this.#endsWord())
-      this.#at += this.#octets[this.#at] === BACKSLASH ? 2 : 1;
+    while (this.#at < this.#octets.length && !this.#endsWord()) {
+      const octet = this.#octets[this.#at];
+      if (octet === QUOTE) this.#quoted(inParentheses);
+      else this.#at += octet === BACKSLASH ? 2 : 1;
+    }
     this.#at = Math.min(this.#at, this.#octets.length);
     return { text: this.#octets.toString('latin1', offset, this.#at), quoted: false, offset };
   }
@@ -128,16 +136,30 @@ export class ZoneScanner {
   #endsWord(): boolean {
     const octet = this.#octets[this.#at] as number;
     if (octet <= SPACE) return octet === SPACE || octet === TAB || octet === LF || octet === CR;
-    return octet === SEMICOLON || octet === OPEN || octet === CLOSE || octet === QUOTE;
+    return octet === SEMICOLON || octet === OPEN || octet === CLOSE;
   }
 
-  #quoted(): ZoneWord {
+  /** A quoted text, which ends its word. */
+  #text(inParentheses: boolean): ZoneWord {
+    const word = this.#quoted(inParentheses);
+    if (this.#at >= this.#octets.length || this.#endsWord()) return word;
+    const offset = this.#at;
+    this.#skipLine();
+    throw new Unreadable('a blank is missing after a quoted text', offset, inParentheses);
+  }
+
+  /** A quoted text may go on in the next line only between parentheses: so a forgotten quote spoils one line. */
+  #quoted(mayContinue: boolean): ZoneWord {
     const offset = this.#at;
     this.#at += 1;
     while (this.#at < this.#octets.length && this.#octets[this.#at] !== QUOTE) {
+      if (this.#octets[this.#at] === LF && !mayContinue) {
+        this.#at += 1;
+        throw new Unreadable('a quoted text is not closed in its line', offset, false);
+      }
       this.#at += this.#octets[this.#at] === BACKSLASH ? 2 : 1;
     }
-    if (this.#at >= this.#octets.length) throw new Unreadable('a quoted text is never closed', offset);
+    if (this.#at >= this.#octets.length) throw new Unreadable('a quoted text is never closed', offset, true);
     this.#at += 1;
     return { text: this.#octets.toString('latin1', offset + 1, this.#at - 1), quoted: true, offset };
   }

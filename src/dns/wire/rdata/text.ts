@@ -103,11 +103,12 @@ export function secondsFromText(text: string): number | undefined {
   return total;
 }
 
-/** The octets that escaped text stands for, one character each. */
+/** The octets that escaped text stands for, one character each. @throws DnsError `bad-text` */
 export function octetsFromText(text: string): string {
-  if (!text.includes('\\')) return text;
   let octets = '';
   for (let at = 0; at < text.length; ) {
+    if (text[at] === '"')
+      throw new DnsError('bad-text', `a quote inside a word must be written as \\": ${text}`);
     const [octet, next] = unescapeAt(text, at);
     octets += octet;
     at = next;
