@@ -1,0 +1,135 @@
+import assert from 'node:assert/strict';
+import { suite, test } from 'node:test';
+import fc from 'fast-check';
+import {
+  BATCH_HEADER_BYTES,
+  chainOf,
+  crcSeedOf,
+  decodeBatch,
+  encodeBatch,
+  FIRST_CHAIN,
+  frameBytesOf,
+  linkBatch,
+  whyNotNext,
+} from './batch.ts';
+import { BEFORE_FIRST } from './genesis.ts';
+import type { BatchKind, StoredBatch } from './types.ts';
+
+const SEED = crcSeedOf('00000000-0000-4000-8000-000000000000');
+
+function batchOf(records: Uint8Array[], kind: BatchKind = 'data', position = 7, epoch = 3): StoredBatch {
+  return { ...linkBatch(FIRST_CHAIN, { id: Buffer.alloc(16, 0xab), epoch, kind, records }), position };
+}
+
+function assertDecodes(bytes: Buffer, offset: number, batch: StoredBatch): void {
+  const decoded = decodeBatch(bytes, offset, SEED);
+  assert.equal(decoded.kind, 'batch');
+  if (decoded.kind !== 'batch') return;
+  assert.equal(decoded.frameBytes, frameBytesOf(batch.records));
+  assert.equal(decoded.batch.position, batch.position);
+  assert.equal(decoded.batch.epoch, batch.epoch);
+  assert.equal(decoded.batch.kind, batch.kind);
+  assert.deepEqual(Buffer.from(decoded.batch.id), Buffer.from(batch.id));
+  assert.deepEqual(Buffer.from(decoded.batch.chain), Buffer.from(batch.chain));
+  assert.deepEqual(
+    decoded.batch.records.map((record) => Buffer.from(record)),
+    batch.records.map((record) => Buffer.from(record)),
+  );
+}
+
+suite('batch', () => {
+  test('the bytes are the documented ones', () => {
+    const batch: StoredBatch = {
+      position: 0x1_0000_0002,
+      epoch: 5,
+      kind: 'data',
+      id: Buffer.from('000102030405060708090a0b0c0d0e0f', 'hex'),
+      chain: Buffer.from('f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff', 'hex'),
+      records: [Buffer.from('hi'), Buffer.alloc(0)],
+    };
+    const expected = [
+      '4f4a4201', // "OJB", version 1
+      'a096addd', // CRC-32
+      '00000052', // 82 bytes in all
+      '00000000',
+      '0000000100000002', // position
+      'f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff', // chain
+      '000102030405060708090a0b0c0d0e0f', // id
+      '0000000000000005', // epoch
+      '03', // data
+      '000000',
+      '00000002', // records
+      '000000026869',
+      '00000000',
+    ].join('');
+    assert.equal(encodeBatch(batch, SEED).toString('hex'), expected);
+  });
+
+  test('the chain is the documented hash', () => {
+    const first = chainOf(FIRST_CHAIN, { id: Buffer.alloc(16), epoch: 0, kind: 'genesis', records: [] });
+    assert.equal(first.toString('hex'), '47ebc1df7b8ccc0aaf3506224e6916e8');
+  });
+
+  const cases: [string, StoredBatch][] = [
+    ['no records', batchOf([])],
+    ['one empty record', batchOf([Buffer.alloc(0)])],
+    ['several records', batchOf([Buffer.from('one'), Buffer.alloc(0), Buffer.alloc(300, 1)])],
+    ['a frame within a record', batchOf([encodeBatch(batchOf([Buffer.from('inner')]), SEED)])],
+    ...(['genesis', 'epoch', 'data', 'barrier', 'seal'] as const).map((kind): [string, StoredBatch] => [
+      kind,
+      batchOf([Buffer.from(kind)], kind),
+    ]),
+    ['large numbers', batchOf([], 'data', Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)],
+  ];
+  for (const [name, batch] of cases) {
+    test(`${name}: whole, with bytes around, and never from less than all of its bytes`, () => {
+      const frame = encodeBatch(batch, SEED);
+      assertDecodes(frame, 0, batch);
+      assertDecodes(Buffer.concat([Buffer.from('before'), frame, Buffer.from('after')]), 6, batch);
+      for (let length = 0; length < frame.length; length++) {
+        const needed = length < BATCH_HEADER_BYTES ? BATCH_HEADER_BYTES : frame.length;
+        assert.deepEqual(decodeBatch(frame.subarray(0, length), 0, SEED), {
+          kind: 'need-more',
+          bytes: needed,
+        });
+      }
+    });
+
+    test(`${name}: no changed bit goes unnoticed, nor another journal's frame`, () => {
+      const frame = encodeBatch(batch, SEED);
+      for (let bit = 0; bit < frame.length * 8; bit++) {
+        const changed = Buffer.from(frame);
+        changed[bit >> 3] = (changed[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+        assert.notEqual(decodeBatch(changed, 0, SEED).kind, 'batch', `bit ${bit}`);
+      }
+      assert.equal(decodeBatch(frame, 0, crcSeedOf('another')).kind, 'bad');
+    });
+  }
+
+  test('any batch survives encoding, and any garbage is refused', () => {
+    const records = fc.array(fc.uint8Array({ maxLength: 200 }), { maxLength: 20 });
+    const number = fc.nat({ max: Number.MAX_SAFE_INTEGER });
+    fc.assert(
+      fc.property(records, number, number, (list, position, epoch) => {
+        const batch = batchOf(list, 'data', position, epoch);
+        assertDecodes(encodeBatch(batch, SEED), 0, batch);
+      }),
+    );
+    fc.assert(
+      fc.property(fc.uint8Array({ minLength: BATCH_HEADER_BYTES, maxLength: 300 }), (bytes) => {
+        assert.equal(decodeBatch(Buffer.from(bytes), 0, SEED).kind, 'bad');
+      }),
+    );
+  });
+
+  test('a successor is dense, of no lower epoch, and chained', () => {
+    const one = { ...batchOf([], 'data', 1), position: 1 };
+    assert.equal(whyNotNext(BEFORE_FIRST, one), undefined);
+    const two = { ...linkBatch(one.chain, { id: one.id, epoch: 3, kind: 'data', records: [] }), position: 2 };
+    assert.equal(whyNotNext(one, two), undefined);
+    assert.match(whyNotNext(one, { ...two, position: 3 }) ?? '', /position 3 follows position 1/);
+    assert.match(whyNotNext({ ...one, epoch: 4 }, two) ?? '', /epoch 3 follows epoch 4/);
+    assert.match(whyNotNext({ ...one, chain: FIRST_CHAIN }, two) ?? '', /chain/);
+    assert.match(whyNotNext(one, { ...two, kind: 'seal' }) ?? '', /chain/);
+  });
+});
