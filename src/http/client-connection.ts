@@ -260,7 +260,7 @@ export class ClientConnection implements ConnectionHandler, BodySource {
         this.#fail('malformed-response', `the response is malformed: ${event.message} (${event.code})`);
         return false;
       case 'closed':
-        this.#connection.destroy();
+        this.#fail('connection-lost', 'the server closed the connection before it answered');
         return false;
       default:
         return false;
@@ -347,7 +347,7 @@ export class ClientConnection implements ConnectionHandler, BodySource {
   }
 
   #fail(code: HttpClientErrorCode, message: string, cause?: unknown): void {
-    this.#settleFailure(new HttpClientError(code, message, { cause }));
+    this.#settleFailure(new HttpClientError(code, message, { cause, retryable: code === 'connection-lost' }));
     this.#connection.destroy();
   }
 
