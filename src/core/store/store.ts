@@ -64,10 +64,9 @@ export async function openStore(options: StoreOptions): Promise<Store> {
 }
 
 async function openPageFile(files: Files, folder: string): Promise<OpenFile> {
-  const path = `${folder}/pages`;
-  const exists = (await files.stat(path)) !== undefined;
-  const file = await files.open(path, 'open');
-  if (!exists) await files.syncFolder(folder);
+  const file = await files.open(`${folder}/pages`, 'open');
+  // Always: an earlier start may have made the file and ended before its name was durable.
+  await files.syncFolder(folder);
   return file;
 }
 

@@ -1,0 +1,245 @@
+/**
+ * The store on a disk that fails: random commits, checkpoints, snapshots and scans in several lives of a
+ * process, and in most lives a power cut, a kill, a failed call or a full disk. After each life the store is
+ * opened again and held against what was promised:
+ *
+ *   - every acknowledged commit is there;
+ *   - of the others a prefix is there, in their order, each commit whole or not at all;
+ *   - a commit that was refused is not there;
+ *   - a snapshot shows what was there when it was taken;
+ *   - check() finds nothing.
+ */
+import { AssertionError } from 'node:assert/strict';
+import { codeOf, messageOf } from '../../src/core/errors.ts';
+import type { Files } from '../../src/core/files/files.ts';
+import { SimulatedDisk } from '../../src/core/files/simulated-files.ts';
+import { openFileJournal } from '../../src/core/journal/file-journal.ts';
+import type { Journal } from '../../src/core/journal/types.ts';
+import { SeededRandom } from '../../src/core/random/seeded-random.ts';
+import { openStore } from '../../src/core/store/store.ts';
+import type { Change, Store } from '../../src/core/store/types.ts';
+import {
+  RANDOM_TREES,
+  randomCommit,
+  StoreModel,
+  verifyRanges,
+} from '../../src/core/testing/store-contract.ts';
+import { SimulatedClock } from '../../src/core/time/simulated-clock.ts';
+import { armDisk, disarmDisk } from './faults.ts';
+import { type Simulation, Violations } from './simulation.ts';
+
+const FOLDER = '/store';
+const LIVES = 4;
+const STEPS_MAX = 60;
+const CALLS_PER_LIFE = 250;
+
+/** A bug to plant below the store, to show that the simulation finds it. */
+export interface PlantedInStore {
+  readonly files?: (files: Files) => Files;
+  readonly journal?: (journal: Journal) => Journal;
+}
+
+export const simulateStore: Simulation = (seed) => runStore(seed, {});
+
+export async function runStore(seed: number, planted: PlantedInStore): Promise<string[]> {
+  const random = new SeededRandom(seed);
+  const run = new StoreRun(random, new SimulatedDisk({ random }), planted);
+  for (let life = 0; life < LIVES; life += 1) await run.life();
+  await run.lastLife();
+  return run.violations.list;
+}
+
+/** A commit whose outcome is not known, made in a life that may be over. */
+interface Pending {
+  readonly changes: readonly Change[];
+  readonly life: number;
+}
+
+class StoreRun {
+  readonly violations = new Violations();
+  readonly #random: SeededRandom;
+  readonly #disk: SimulatedDisk;
+  readonly #planted: PlantedInStore;
+  readonly #sizes: { cacheBytes: number; dirtyBytes: number; journalBytes: number };
+  /** Everything acknowledged. */
+  #durable = new StoreModel();
+  /** In their order. */
+  #pending: Pending[] = [];
+  #life = 0;
+
+  constructor(random: SeededRandom, disk: SimulatedDisk, planted: PlantedInStore) {
+    this.#random = random;
+    this.#disk = disk;
+    this.#planted = planted;
+    this.#sizes = {
+      cacheBytes: random.pick([0, 1_000_000]),
+      dirtyBytes: random.pick([50_000, 150_000, 1_000_000]),
+      journalBytes: random.pick([20_000, 200_000]),
+    };
+  }
+
+  /** One life of the process, which ends by itself, by a failure, a kill or a power cut. */
+  async life(): Promise<void> {
+    const ended = armDisk(this.#disk, this.#random, CALLS_PER_LIFE);
+    await Promise.race([this.#live(), ended]);
+    this.#life += 1;
+    disarmDisk(this.#disk, this.#random);
+  }
+
+  /** On a disk that behaves everything must be well, also after a restart. */
+  async lastLife(): Promise<void> {
+    try {
+      for (let round = 0; round < 2; round += 1) await this.#soundRound();
+    } catch (error) {
+      this.violations.add(`the store fails on a sound disk: ${codeOf(error)} ${messageOf(error)}`);
+    }
+  }
+
+  async #soundRound(): Promise<void> {
+    const store = await this.#open();
+    this.#compareWithHistory(store);
+    await this.#check(store);
+    for (let count = 0; count < 10; count += 1) await this.#commit(store);
+    await store.settled();
+    await store.checkpoint();
+    await this.#compare(store);
+    await this.#check(store);
+    await store.close();
+  }
+
+  async #live(): Promise<void> {
+    const life = this.#life;
+    try {
+      const store = await this.#open();
+      this.#compareWithHistory(store);
+      for (let step = this.#random.below(STEPS_MAX); step > 0; step -= 1) await this.#step(store);
+      if (this.#random.chance(0.3)) await this.#end(store);
+    } catch (error) {
+      if (life === this.#life && !isGone(error)) this.violations.unlessDisk(error);
+    }
+  }
+
+  #open(): Promise<Store> {
+    const files = this.#planted.files?.(this.#disk.files) ?? this.#disk.files;
+    const random = this.#random;
+    return openStore({
+      files,
+      folder: FOLDER,
+      clock: new SimulatedClock(),
+      random,
+      openJournal: async () => {
+        const journal = await openFileJournal({
+          files,
+          folder: `${FOLDER}/journal`,
+          random,
+          segmentBytes: 20_000,
+        });
+        return this.#planted.journal?.(journal) ?? journal;
+      },
+      ...this.#sizes,
+    });
+  }
+
+  /** The store has just been opened: finds out how many of the pending commits it has. */
+  #compareWithHistory(store: Store): void {
+    const candidates = [this.#durable];
+    for (const { changes } of this.#pending) candidates.push(candidates.at(-1)!.after(changes));
+    const found = candidates.findLast((model) => model.matches(store, RANDOM_TREES));
+    this.violations.check(found !== undefined, () => {
+      return `the store holds neither what was acknowledged nor that and ${this.#pending.length} commits more`;
+    });
+    this.#durable = found ?? this.#durable;
+    this.#pending = [];
+  }
+
+  /** What a reader must see. */
+  #visible(store: Store): StoreModel {
+    if (store.health().state !== 'ok') return this.#durable;
+    return this.#pending.reduce((model, { changes }) => model.after(changes), this.#durable);
+  }
+
+  async #step(store: Store): Promise<void> {
+    const kind = this.#random.below(20);
+    if (kind < 14) await this.#commit(store);
+    else if (kind === 14) await this.#despiteFaults(() => store.checkpoint());
+    else if (kind === 15) await this.#readSnapshot(store);
+    else if (kind === 16) await this.#read(() => verifyRanges(this.#random, store, this.#visible(store), 3));
+    else if (kind === 17) await this.#compare(store);
+  }
+
+  async #commit(store: Store): Promise<void> {
+    const pending = { changes: randomCommit(this.#random, 12), life: this.#life };
+    this.#pending.push(pending);
+    const done = store.commit(pending.changes).then(
+      () => this.#acknowledged(pending),
+      (error) => this.#refused(pending, error),
+    );
+    if (this.#random.chance(0.4)) await done;
+  }
+
+  /** What is durable is a prefix: with one commit, all before it. */
+  #acknowledged(pending: Pending): void {
+    if (pending.life !== this.#life) return;
+    const count = this.#pending.indexOf(pending) + 1;
+    for (const { changes } of this.#pending.splice(0, count)) this.#durable = this.#durable.after(changes);
+  }
+
+  #refused(pending: Pending, error: unknown): void {
+    if (pending.life !== this.#life || isGone(error)) return;
+    this.violations.unlessDisk(error);
+    const index = this.#pending.indexOf(pending);
+    this.violations.check(index >= 0, () => 'a commit was refused after a later one was acknowledged');
+    if (codeOf(error) !== 'outcome-unknown') this.#pending.splice(index, 1);
+  }
+
+  /** Waits until nothing is under way, then compares all of the store. */
+  async #compare(store: Store): Promise<void> {
+    await this.#settle(store);
+    await this.#read(() => this.#visible(store).verify(store, RANDOM_TREES));
+  }
+
+  async #settle(store: Store): Promise<void> {
+    await store.settled()?.catch(() => undefined);
+    // The handlers of the commits themselves come after that of the whole.
+    await new Promise((resume) => setImmediate(resume));
+  }
+
+  async #readSnapshot(store: Store): Promise<void> {
+    await this.#settle(store);
+    const model = this.#visible(store);
+    using snapshot = store.snapshot();
+    for (let count = this.#random.below(8); count > 0; count -= 1) await this.#commit(store);
+    if (this.#random.chance(0.5)) await this.#despiteFaults(() => store.checkpoint());
+    await this.#read(() => model.verify(snapshot, RANDOM_TREES));
+  }
+
+  /** A read may fail with the disk, but never give something wrong. */
+  async #read(work: () => void): Promise<void> {
+    await this.#despiteFaults(async () => work());
+  }
+
+  async #despiteFaults(work: () => Promise<void>): Promise<void> {
+    const life = this.#life;
+    try {
+      await work();
+    } catch (error) {
+      if (life !== this.#life || isGone(error)) return;
+      if (error instanceof AssertionError) this.violations.add(error.message.slice(0, 500));
+      else this.violations.unlessDisk(error);
+    }
+  }
+
+  async #check(store: Store): Promise<void> {
+    for (const finding of await store.check()) this.violations.add(`check: ${finding}`);
+  }
+
+  async #end(store: Store): Promise<void> {
+    await this.#compare(store);
+    await this.#despiteFaults(() => store.close());
+  }
+}
+
+/** What a read throws after the end of its process, which does not know that it has ended. */
+function isGone(error: unknown): boolean {
+  return messageOf(error) === 'this process is gone';
+}
