@@ -8,10 +8,12 @@ import { parseArgs } from 'node:util';
 import { simulateBlobs } from './blobs.ts';
 import { simulateJournal } from './journal.ts';
 import type { Simulation } from './simulation.ts';
+import { simulateStore } from './store.ts';
 
 const SIMULATIONS: Readonly<Record<string, Simulation>> = {
   journal: simulateJournal,
   blobs: simulateBlobs,
+  store: simulateStore,
 };
 
 /** One broken promise tends to break others: so many are printed of one seed. */

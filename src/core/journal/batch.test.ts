@@ -25,7 +25,7 @@ function assertDecodes(bytes: Buffer, offset: number, batch: StoredBatch): void 
   const decoded = decodeBatch(bytes, offset, SEED);
   assert.equal(decoded.kind, 'batch');
   if (decoded.kind !== 'batch') return;
-  assert.equal(decoded.frameBytes, frameBytesOf(batch.records));
+  assert.equal(decoded.frame.length, frameBytesOf(batch.records));
   assert.equal(decoded.batch.position, batch.position);
   assert.equal(decoded.batch.epoch, batch.epoch);
   assert.equal(decoded.batch.kind, batch.kind);

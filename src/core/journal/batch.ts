@@ -51,7 +51,7 @@ const KIND_CODES: Readonly<Record<BatchKind, number>> = {
 const KINDS = new Map(Object.entries(KIND_CODES).map(([kind, code]) => [code, kind as BatchKind]));
 
 export type DecodedBatch =
-  | { readonly kind: 'batch'; readonly batch: StoredBatch; readonly frameBytes: number }
+  | { readonly kind: 'batch'; readonly batch: StoredBatch; readonly frame: Buffer }
   /** `bytes` in all are needed to go on. */
   | { readonly kind: 'need-more'; readonly bytes: number }
   | { readonly kind: 'bad'; readonly reason: string };
@@ -70,9 +70,15 @@ export function frameBytesOf(records: readonly Uint8Array[]): number {
 
 /** What `batch.chain` must be for a batch that follows one with the chain `previous`. */
 export function chainOf(previous: Uint8Array, batch: Omit<Batch, 'chain'>): Buffer {
-  const frame = Buffer.alloc(frameBytesOf(batch.records));
+  const frame = Buffer.allocUnsafe(frameBytesOf(batch.records)).fill(0, 0, BATCH_HEADER_BYTES);
   writeCovered(frame, batch);
   return chainOfFrame(previous, frame);
+}
+
+/** The same for a batch that is a frame already. */
+export function chainOfFrame(previous: Uint8Array, frame: Buffer): Buffer {
+  const hash = createHash('sha256').update(previous).update(frame.subarray(AT.id)).digest();
+  return hash.subarray(0, CHAIN_BYTES);
 }
 
 /** `batch` with its chain, as the successor of a batch with the chain `previous`. */
@@ -81,8 +87,7 @@ export function linkBatch(previous: Uint8Array, batch: Omit<Batch, 'chain'>): Ba
 }
 
 export function encodeBatch(batch: StoredBatch, crcSeed: number): Buffer {
-  const frame = Buffer.allocUnsafe(frameBytesOf(batch.records));
-  frame.fill(0, 0, BATCH_HEADER_BYTES);
+  const frame = Buffer.allocUnsafe(frameBytesOf(batch.records)).fill(0, 0, BATCH_HEADER_BYTES);
   frame.writeUInt32BE(BATCH_MAGIC, 0);
   frame.writeUInt32BE(frame.length, AT.length);
   writeUint64(frame, batch.position, AT.position);
@@ -106,17 +111,23 @@ export function decodeBatch(bytes: Buffer, offset: number, crcSeed: number): Dec
   if (kind === undefined) return bad('unknown kind of batch');
   const records = readRecords(frame);
   if (records === undefined) return bad('records do not fill the batch');
-  return { kind: 'batch', batch: readBatch(frame, kind, records), frameBytes };
+  return { kind: 'batch', batch: readBatch(frame, kind, records), frame };
 }
 
-/** Why `batch` cannot follow `last`, or undefined when it does. */
-export function whyNotNext(last: Mark, batch: StoredBatch): string | undefined {
+/**
+ * Why `batch` cannot follow `last`, or undefined when it does.
+ * @param chain what its chain must be; passed by who has the frame and can tell more cheaply
+ */
+export function whyNotNext(
+  last: Mark,
+  batch: StoredBatch,
+  chain: Buffer = chainOf(last.chain, batch),
+): string | undefined {
   if (batch.position !== last.position + 1) {
     return `position ${batch.position} follows position ${last.position}`;
   }
   if (batch.epoch < last.epoch) return `epoch ${batch.epoch} follows epoch ${last.epoch}`;
-  if (!chainOf(last.chain, batch).equals(batch.chain)) return 'the hash chain is broken';
-  return undefined;
+  return chain.equals(batch.chain) ? undefined : 'the hash chain is broken';
 }
 
 function readBatch(frame: Buffer, kind: BatchKind, records: Buffer[]): StoredBatch {
@@ -155,11 +166,6 @@ function writeCovered(frame: Buffer, batch: Omit<Batch, 'chain'>): void {
     frame.set(record, at);
     at += record.length;
   }
-}
-
-function chainOfFrame(previous: Uint8Array, frame: Buffer): Buffer {
-  const hash = createHash('sha256').update(previous).update(frame.subarray(AT.id)).digest();
-  return hash.subarray(0, CHAIN_BYTES);
 }
 
 function writeUint64(into: Buffer, value: number, at: number): void {

@@ -22,7 +22,7 @@
  */
 import { crc32 } from '../bytes/crc32.ts';
 import type { Files, OpenFile } from '../files/files.ts';
-import { decodeBatch, whyNotNext } from './batch.ts';
+import { chainOfFrame, decodeBatch, whyNotNext } from './batch.ts';
 import { JournalError } from './errors.ts';
 import { READ_WINDOW_BYTES } from './limits.ts';
 import type { Mark, Position, StoredBatch } from './types.ts';
@@ -164,12 +164,12 @@ export class SegmentCursor {
       decoded = decodeBatch(this.#window, 0, this.#crcSeed);
     }
     if (decoded.kind === 'bad') return { kind: 'bad', offset, reason: decoded.reason, torn: true };
-    const { batch, frameBytes } = decoded;
-    const reason = whyNotNext(this.#last, batch);
+    const { batch, frame } = decoded;
+    const reason = whyNotNext(this.#last, batch, chainOfFrame(this.#last.chain, frame));
     if (reason !== undefined) return { kind: 'bad', offset, reason, torn: false };
     this.#last = batch;
-    this.#offset = offset + frameBytes;
-    return { kind: 'batch', batch, offset, frameBytes };
+    this.#offset = offset + frame.length;
+    return { kind: 'batch', batch, offset, frameBytes: frame.length };
   }
 
   /** A fresh window each time: records handed out keep looking into the old one. */
