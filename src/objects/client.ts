@@ -2,16 +2,23 @@
  * A small S3 client over our HTTP client; works against any S3 endpoint, with path-style addresses.
  * A body of known bytes is signed with its hash; a stream goes as UNSIGNED-PAYLOAD with its length.
  */
-import { type HttpClient, HttpClientError, createHttpClient } from '../http/index.ts';
+
 import type { Network } from '../core/net/network.ts';
 import type { Clock } from '../core/time/clock.ts';
 import type { ClientResponse } from '../http/index.ts';
+import { createHttpClient, type HttpClient, HttpClientError } from '../http/index.ts';
 import { nodeHashing } from './crypto/hashing.ts';
 import { S3Error } from './errors.ts';
 import { parseHttpDate } from './wire/dates.ts';
 import { UNSIGNED_PAYLOAD } from './wire/payload-mode.ts';
 import { Query } from './wire/query.ts';
-import { type ListedBucket, type ObjectsPage, readBuckets, readError, readObjectsPage } from './wire/responses.ts';
+import {
+  type ListedBucket,
+  type ObjectsPage,
+  readBuckets,
+  readError,
+  readObjectsPage,
+} from './wire/responses.ts';
 import { presignTarget, signRequest } from './wire/sigv4/sign-request.ts';
 import { decodeUri, encodePath } from './wire/uri-encoding.ts';
 
@@ -91,7 +98,12 @@ export interface ObjectsClient extends AsyncDisposable {
   delete(bucket: string, key: string, options?: CallOptions): Promise<void>;
   list(bucket: string, options?: ListOptions): Promise<ObjectsPage>;
   /** A URL that does `method` for `expiresSeconds` (1 to 604,800) without credentials. */
-  presign(method: 'GET' | 'HEAD' | 'PUT' | 'DELETE', bucket: string, key: string, expiresSeconds: number): string;
+  presign(
+    method: 'GET' | 'HEAD' | 'PUT' | 'DELETE',
+    bucket: string,
+    key: string,
+    expiresSeconds: number,
+  ): string;
   close(): Promise<void>;
 }
 
@@ -146,7 +158,12 @@ class Client implements ObjectsClient {
     return this.#done({ method: 'DELETE', path: `/${bucket}` }, options);
   }
 
-  async put(bucket: string, key: string, body: ObjectBody, options: PutOptions = {}): Promise<{ etag: string }> {
+  async put(
+    bucket: string,
+    key: string,
+    body: ObjectBody,
+    options: PutOptions = {},
+  ): Promise<{ etag: string }> {
     const headers: [string, string][] = [];
     if (options.contentType !== undefined) headers.push(['content-type', options.contentType]);
     if (options.cacheControl !== undefined) headers.push(['cache-control', options.cacheControl]);
@@ -154,7 +171,10 @@ class Client implements ObjectsClient {
     for (const [name, value] of Object.entries(options.metadata ?? {})) {
       headers.push([METADATA_PREFIX + name, value]);
     }
-    const response = await this.#accepted({ method: 'PUT', path: `/${bucket}/${key}`, headers, body }, options);
+    const response = await this.#accepted(
+      { method: 'PUT', path: `/${bucket}/${key}`, headers, body },
+      options,
+    );
     await response.body.bytes(DOCUMENT_BYTES);
     return { etag: etagOf(response) };
   }
@@ -231,7 +251,14 @@ class Client implements ObjectsClient {
     const signed = signRequest(
       nodeHashing,
       this.#options,
-      { method, host: this.#host, path, query: search, headers: headers ?? [], payloadHash: payloadHashOf(body) },
+      {
+        method,
+        host: this.#host,
+        path,
+        query: search,
+        headers: headers ?? [],
+        payloadHash: payloadHashOf(body),
+      },
       clock.now(),
     );
     if (options.requestId !== undefined) signed.push(['X-Request-Id', options.requestId]);
