@@ -147,7 +147,7 @@ suite('an HTTP client', () => {
 
   for (const attack of BAD_RESPONSES) {
     test(`refuses a response with ${attack.name}, whole and by bytes, and drops the connection`, async () => {
-      await using server = await ScriptedServer.start(async (connection, index) => {
+      await using server = await ScriptedServer.start((connection, index) => {
         if (index === 0) connection.write(Buffer.from(attack.bytes, 'latin1'));
         else
           for (const byte of Buffer.from(attack.bytes.slice(0, 300), 'latin1'))

@@ -87,7 +87,7 @@ export interface OutgoingResponse {
   readonly headers: HeaderList;
   /** Content bytes; undefined when unknown: then chunked, or until the close for HTTP/1.0. */
   readonly size: number | undefined;
-  /** Field lines already encoded, such as Date. */
+  /** The Date field, already encoded; left out when `headers` have one. */
   readonly stamp?: string;
 }
 
@@ -457,16 +457,26 @@ export class HttpSession {
   }
 
   #responseHeadText(response: OutgoingResponse): string {
-    let head = encodeStatusLine(response.status) + (response.stamp ?? '');
+    let fields = '';
+    let stamp = response.stamp ?? '';
     let declared: number | undefined;
     for (const [name, value] of response.headers) {
-      const framing = framingField(name);
-      if (framing === undefined) head += encodeField(name, value);
-      else if (framing === 'connection') this.#noteConnection(value);
-      else if (framing === 'transfer-encoding')
-        throw new UnsendableError('Transfer-Encoding is not the sender’s to set');
-      else declared = declaredLength(declared, value);
+      switch (framingField(name)) {
+        case 'connection':
+          this.#noteConnection(value);
+          break;
+        case 'transfer-encoding':
+          throw new UnsendableError('Transfer-Encoding is not the sender’s to set');
+        case 'content-length':
+          declared = declaredLength(declared, value);
+          break;
+        default:
+          fields += encodeField(name, value);
+          // A Date from a server behind us is the one that counts. RFC 9110 section 6.6.1.
+          if (name.length === 4 && equalsIgnoreCase(name, 'date')) stamp = '';
+      }
     }
+    let head = encodeStatusLine(response.status) + stamp + fields;
     if (
       response.size !== undefined &&
       declared !== undefined &&
