@@ -14,6 +14,7 @@
  * mail user's name and password are asked for.
  */
 import { messageOf } from '../core/errors.ts';
+import { isLoopback } from '../core/net/loopback.ts';
 import {
   createRouter,
   type Handler,
@@ -26,7 +27,6 @@ import {
 } from '../http/index.ts';
 import type { MailContext } from './context.ts';
 import { type MessageFilter, type MessageSummary, matches } from './engine/message.ts';
-import { isLoopback } from './loopback.ts';
 import { parseMessage } from './mime.ts';
 
 const DEFAULT_PAGE = 50;

@@ -3,8 +3,8 @@
  * this machine itself and is not counted.
  */
 
+import { isLoopback } from '../core/net/loopback.ts';
 import type { MailLimits } from './limits.ts';
-import { isLoopback } from './loopback.ts';
 
 interface PeerState {
   connections: number;

@@ -4,6 +4,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { openBlobs } from '../core/blobs/blobs.ts';
 import type { Health, Host, RunningService } from '../core/lifecycle.ts';
+import { isLoopback } from '../core/net/loopback.ts';
 import type { Connection, Endpoint, Listener, TlsIdentity } from '../core/net/network.ts';
 import { openStore } from '../core/store/store.ts';
 import type { Store } from '../core/store/types.ts';
@@ -13,7 +14,6 @@ import { createDirectory, type Directory } from './engine/directory.ts';
 import { refusal } from './errors.ts';
 import { createInbox } from './inbox.ts';
 import { DEFAULT_MAIL_LIMITS, type MailLimits } from './limits.ts';
-import { isLoopback } from './loopback.ts';
 import { createMailMetrics, type MailMetrics } from './metrics.ts';
 import { loadWordDecoder } from './mime.ts';
 import type { MailOptions } from './options.ts';

@@ -1,0 +1,146 @@
+/**
+ * What one process tells about itself over HTTP: state, metrics, recent operations. The console, `octet
+ * status`, container health checks and Prometheus read it; nothing can be changed through it.
+ *
+ *   GET /healthz              200 while the process lives
+ *   GET /readyz               200 when every service is up and sound, else 503 with the reasons
+ *   GET /metrics              Prometheus text
+ *   GET /status               services with addresses and health
+ *   GET /samples              every counter and gauge as JSON
+ *   GET /spans?requestId=&limit=   recent operations, oldest first
+ *   GET /events               the same, live, as server-sent events
+ */
+import type { RunningService, World } from '../core/lifecycle.ts';
+import type { Observatory } from '../core/observe/observer.ts';
+import type { Span } from '../core/observe/types.ts';
+import {
+  createRouter,
+  HttpError,
+  type HttpRequest,
+  type HttpResponse,
+  type HttpServer,
+  json,
+  startHttpServer,
+  text,
+} from '../http/index.ts';
+
+export interface AdminOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly observatory: Observatory;
+  /** Asked anew each time: services come and go. */
+  readonly services: () => readonly RunningService[];
+  readonly world: World;
+  readonly startedAtMs: number;
+}
+
+/** Spans in one answer of /spans. */
+const MAX_SPANS = 1_000;
+/** Listeners of /events at once; a browser tab is one. */
+const MAX_LISTENERS = 64;
+/** Events held for a listener that reads slowly; more are dropped, oldest first. */
+const MAX_BACKLOG = 1_000;
+
+export async function startAdmin(options: AdminOptions): Promise<HttpServer> {
+  const { observatory, services, world } = options;
+  let listeners = 0;
+  const router = createRouter();
+  router.add('GET', '/healthz', () => text(200, 'ok\n'));
+  router.add('GET', '/readyz', () => readiness(services()));
+  router.add('GET', '/metrics', async () => ({
+    status: 200,
+    headers: [['Content-Type', 'text/plain; version=0.0.4; charset=utf-8']],
+    body: await observatory.prometheusText(),
+  }));
+  router.add('GET', '/status', () =>
+    json(200, {
+      startedAtMs: options.startedAtMs,
+      nowMs: world.clock.now(),
+      memory: process.memoryUsage().rss,
+      services: services().map((service) => ({
+        name: service.name,
+        endpoints: service.endpoints,
+        health: service.health(),
+      })),
+    }),
+  );
+  router.add('GET', '/samples', () =>
+    json(200, { nowMs: world.clock.now(), samples: observatory.samples() }),
+  );
+  router.add('GET', '/spans', (request) => json(200, { spans: selectSpans(observatory, request) }));
+  router.add('GET', '/events', (request) => {
+    if (listeners >= MAX_LISTENERS) throw new HttpError(503, 'too many listeners');
+    listeners++;
+    return eventStream(observatory, request, () => listeners--);
+  });
+  return startHttpServer({
+    host: { ...world, observer: observatory.observer('admin') },
+    address: { host: options.host, port: options.port },
+    handler: router.handle,
+    name: 'admin',
+  });
+}
+
+function readiness(services: readonly RunningService[]): HttpResponse {
+  const troubles = services.flatMap((service) => {
+    const health = service.health();
+    return health.state === 'ok' ? [] : [{ service: service.name, ...health }];
+  });
+  return json(troubles.length === 0 ? 200 : 503, { ready: troubles.length === 0, troubles });
+}
+
+function selectSpans(observatory: Observatory, request: HttpRequest): Span[] {
+  const query = new URLSearchParams(request.query);
+  const requestId = query.get('requestId');
+  const limit = Math.min(MAX_SPANS, Number(query.get('limit') ?? 100) || 100);
+  const all = observatory.spans();
+  const wanted = requestId === null ? all : all.filter((span) => span.requestId === requestId);
+  return wanted.slice(-limit);
+}
+
+function eventStream(observatory: Observatory, request: HttpRequest, ended: () => void): HttpResponse {
+  return {
+    status: 200,
+    headers: [
+      ['Content-Type', 'text/event-stream'],
+      ['Cache-Control', 'no-store'],
+    ],
+    body: spanEvents(observatory, request.signal, ended),
+  };
+}
+
+async function* spanEvents(
+  observatory: Observatory,
+  signal: AbortSignal,
+  ended: () => void,
+): AsyncGenerator<Buffer> {
+  let backlog: Span[] = [];
+  let wake = (): void => undefined;
+  const unwatch = observatory.watch((span) => {
+    // The page that watches is itself served over HTTP; telling of that would never end.
+    if (span.service === 'admin' || span.service === 'console') return;
+    backlog.push(span);
+    if (backlog.length > MAX_BACKLOG) backlog.shift();
+    wake();
+  });
+  const aborted = (): void => wake();
+  signal.addEventListener('abort', aborted);
+  try {
+    yield Buffer.from(': open\n\n');
+    while (!signal.aborted) {
+      if (backlog.length === 0) {
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+        continue;
+      }
+      const spans = backlog;
+      backlog = [];
+      yield Buffer.from(spans.map((span) => `data: ${JSON.stringify(span)}\n\n`).join(''));
+    }
+  } finally {
+    unwatch();
+    signal.removeEventListener('abort', aborted);
+    ended();
+  }
+}

@@ -1,0 +1,205 @@
+/**
+ * Every setting of an Octet, with its default: what `octet.config.ts`, `OCTET_*` variables and flags may say.
+ * Types, checks and defaults all come from this one schema.
+ */
+import * as v from 'valibot';
+
+export const SERVICE_NAMES = [
+  'dns',
+  'database',
+  'cache',
+  'queue',
+  'objects',
+  'mail',
+  'api',
+  'balancer',
+  'console',
+] as const;
+
+/** In the order in which they start: each finds what it needs already there. They stop in reverse. */
+export type ServiceName = (typeof SERVICE_NAMES)[number];
+
+const port = (standard: number) =>
+  v.optional(
+    v.pipe(
+      v.number(),
+      v.integer('must be a whole number'),
+      v.minValue(0, 'must be 0 to 65535'),
+      v.maxValue(65_535, 'must be 0 to 65535'),
+    ),
+    standard,
+  );
+const text = (standard: string) => v.optional(v.string(), standard);
+const list = () => v.optional(v.array(v.string()), []);
+const count = (standard: number) =>
+  v.optional(v.pipe(v.number(), v.integer(), v.minValue(0, 'must not be negative')), standard);
+const flag = (standard: boolean) => v.optional(v.boolean(), standard);
+
+const dns = v.strictObject({
+  port: port(5300),
+  /** Origin → zone file (a path beside the configuration), or the zone's text itself. */
+  zones: v.optional(v.record(v.string(), v.string()), {}),
+  /** Domain → servers to ask about it, `.` for all else. */
+  forward: v.optional(v.record(v.string(), v.array(v.string())), {}),
+  recursion: flag(true),
+  /** Clients for whom other servers are asked. */
+  allowRecursion: v.optional(v.array(v.string()), ['127.0.0.0/8', '::1']),
+  /** Root servers to start from; the world's, when absent. */
+  rootHints: v.optional(v.array(v.string())),
+});
+
+const database = v.strictObject({
+  port: port(5432),
+  user: text('octet'),
+  password: text('octet'),
+  database: text('octet'),
+  /** SQL files run at each start, so `CREATE TABLE IF NOT EXISTS`. */
+  init: list(),
+});
+
+const cache = v.strictObject({
+  port: port(6379),
+  password: text('octet'),
+  databases: count(16),
+  maxmemoryBytes: count(256 * 1024 * 1024),
+  maxmemoryPolicy: v.optional(
+    v.picklist([
+      'noeviction',
+      'allkeys-lru',
+      'volatile-lru',
+      'allkeys-random',
+      'volatile-random',
+      'volatile-ttl',
+    ]),
+    'allkeys-lru',
+  ),
+});
+
+const exchange = v.strictObject({ name: v.string(), type: v.picklist(['direct', 'fanout', 'topic']) });
+const binding = v.strictObject({ exchange: v.string(), queue: v.string(), routingKey: text('') });
+
+const queue = v.strictObject({
+  port: port(5672),
+  managementPort: port(15672),
+  user: text('octet'),
+  password: text('octet'),
+  /** Declared, durable, at each start. */
+  exchanges: v.optional(v.array(exchange), []),
+  queues: list(),
+  bindings: v.optional(v.array(binding), []),
+});
+
+const objects = v.strictObject({
+  port: port(9000),
+  accessKeyId: text('octet'),
+  secretAccessKey: text('octet-secret'),
+  region: text('us-east-1'),
+  /** Created at each start when missing. */
+  buckets: list(),
+  /** Buckets that anybody may read without a signature. */
+  publicRead: list(),
+});
+
+const mail = v.strictObject({
+  port: port(2525),
+  httpPort: port(8025),
+  hostname: text('mail.octet.test'),
+  domains: v.optional(v.array(v.string()), ['octet.test']),
+  mailboxes: v.optional(v.union([v.literal('any'), v.array(v.string())]), 'any'),
+  user: text('octet'),
+  password: text('octet'),
+  requireAuth: flag(false),
+  bareLineEndings: v.optional(v.picklist(['reject', 'keep']), 'reject'),
+  /** Offer STARTTLS with a development certificate, made when a client first asks. */
+  startTls: flag(true),
+});
+
+const table = v.strictObject({
+  /** The column that names a row in a URL. */
+  key: text('id'),
+  /** How long a row may be served from the cache; 0 does without. */
+  cacheSeconds: count(60),
+  /** Where each insert, update and delete is told, `<table>.<inserted|updated|deleted>`; '' tells nobody. */
+  exchange: text(''),
+});
+
+const api = v.strictObject({
+  /** Of the first instance; the others follow. */
+  port: port(8081),
+  instances: v.optional(
+    v.pipe(
+      v.number(),
+      v.integer(),
+      v.minValue(1, 'must be at least 1'),
+      v.maxValue(16, 'must be at most 16'),
+    ),
+    2,
+  ),
+  tables: v.optional(v.record(v.string(), table), {}),
+  /** The bucket behind /files; '' for none. */
+  filesBucket: text(''),
+  /** Where the other services are; those of the same process when absent. */
+  databaseUrl: v.optional(v.string()),
+  cacheUrl: v.optional(v.string()),
+  queueUrl: v.optional(v.string()),
+  objectsUrl: v.optional(v.string()),
+});
+
+const pool = v.strictObject({
+  /** `host:port`; empty takes the service of the same name in this process. */
+  servers: list(),
+  healthPath: text('/healthz'),
+});
+
+const route = v.strictObject({
+  pathPrefix: v.string(),
+  pool: v.string(),
+  /** Replaces the prefix on the way to the server. */
+  rewritePrefix: v.optional(v.string()),
+});
+
+const balancer = v.strictObject({
+  port: port(8080),
+  managementPort: port(8079),
+  pools: v.optional(v.record(v.string(), pool), { api: { servers: [], healthPath: '/healthz' } }),
+  routes: v.optional(v.array(route), [{ pathPrefix: '/', pool: 'api' }]),
+});
+
+const consoleService = v.strictObject({
+  port: port(8900),
+  /** Name → admin address (`http://host:port`) of each process to show; this process's own when empty. */
+  sources: v.optional(v.record(v.string(), v.string()), {}),
+});
+
+export const octetSchema = v.strictObject({
+  /** Where everything durable lies; relative to the configuration. */
+  dataDir: text('.octet'),
+  /** The address all services listen on. */
+  host: text('127.0.0.1'),
+  /** Added to every port. */
+  portOffset: v.optional(v.pipe(v.number(), v.integer('must be a whole number')), 0),
+  services: v.optional(v.array(v.picklist(SERVICE_NAMES)), [...SERVICE_NAMES]),
+  logLevel: v.optional(v.picklist(['debug', 'info', 'warn', 'error', 'silent']), 'warn'),
+  /** State, metrics and events of this process. */
+  adminPort: port(8901),
+  dns: v.optional(dns, {}),
+  database: v.optional(database, {}),
+  cache: v.optional(cache, {}),
+  queue: v.optional(queue, {}),
+  objects: v.optional(objects, {}),
+  mail: v.optional(mail, {}),
+  api: v.optional(api, {}),
+  balancer: v.optional(balancer, {}),
+  console: v.optional(consoleService, {}),
+});
+
+/** Complete: every setting has its value. */
+export type OctetConfig = v.InferOutput<typeof octetSchema>;
+
+/** What a person writes: everything is optional. */
+export type OctetInput = v.InferInput<typeof octetSchema>;
+
+/** For `octet.config.ts`: gives completion and type checks, changes nothing. */
+export function defineConfig(config: OctetInput): OctetInput {
+  return config;
+}
