@@ -27,6 +27,10 @@ async function temporaryFolder(): Promise<{ folder: string } & AsyncDisposable> 
   return { folder, [Symbol.asyncDispose]: () => rm(folder, { recursive: true }) };
 }
 
+async function numbersIn(folder: string): Promise<string[]> {
+  return (await readdir(folder)).filter((name) => name.startsWith('lock.'));
+}
+
 /** @returns what it said first */
 async function startHolder(folder: string): Promise<{ child: ChildProcess; said: string }> {
   const child = spawn(process.execPath, ['--input-type=module', '-e', HOLDER, folder], {
@@ -92,12 +96,43 @@ suite('folder lock', () => {
       await first.release();
       await writeFile(join(place.folder, 'lock.7'), recordOf(mine));
       const lock = await lockFolder(place.folder);
-      assert.deepEqual(await readdir(place.folder), ['lock.8']);
+      assert.deepEqual(await numbersIn(place.folder), ['lock.8']);
       await assert.rejects(lockFolder(place.folder), { code: 'locked' });
       await lock.release();
       assert.deepEqual(await readdir(place.folder), ['lock.8']);
     });
   }
+
+  test('between containers, which do not see each other, the socket tells', {
+    skip: process.platform !== 'linux',
+  }, async () => {
+    await using place = await temporaryFolder();
+    const { child } = await startHolder(place.folder);
+    try {
+      const path = join(place.folder, 'lock.1');
+      const holder = JSON.parse(await readFile(path, 'utf8'));
+      // As a holder in another container looks: its pid means nothing here.
+      await writeFile(path, JSON.stringify({ ...holder, pid: 2 ** 22 + 1, namespace: 'pid:[1]' }));
+      await assert.rejects(lockFolder(place.folder), { code: 'locked', holderPid: 2 ** 22 + 1 });
+      await kill(child);
+      await writeFile(path, JSON.stringify({ ...holder, pid: process.pid, namespace: 'pid:[1]' }));
+      const lock = await lockFolder(place.folder);
+      assert.deepEqual(await numbersIn(place.folder), ['lock.2']);
+      await lock.release();
+    } finally {
+      await kill(child);
+    }
+  });
+
+  test('what killed processes left is removed by the next holder', async () => {
+    await using place = await temporaryFolder();
+    const { child } = await startHolder(place.folder);
+    await kill(child);
+    await writeFile(join(place.folder, 'lock-00000000-0000-4000-8000-000000000000.draft'), '{');
+    const lock = await lockFolder(place.folder);
+    await lock.release();
+    assert.deepEqual(await readdir(place.folder), ['lock.2']);
+  });
 
   test('a late comer withdraws when a higher number is there', async () => {
     await using place = await temporaryFolder();
@@ -107,7 +142,7 @@ suite('folder lock', () => {
     await assert.rejects(lockFolder(place.folder), { code: 'locked' });
     await held.release();
     const next = await lockFolder(place.folder);
-    assert.deepEqual(await readdir(place.folder), ['lock.2']);
+    assert.deepEqual(await numbersIn(place.folder), ['lock.2']);
     await next.release();
   });
 

@@ -11,7 +11,7 @@
  *            write mine whole under a name of my own; link() it to highest + 1: exactly one can
  *            list again: a higher one than mine means that I came late; withdraw and start over
  *            remove the lower ones
- *   release: replace my file by an empty record {}, keeping the number
+ *   release: empty my file, keeping the number
  *
  * Why numbers: removing or replacing a stale lock file in place races. Two processes judge the same file
  * stale, the second removes what the first has just made, and both go on. A number, once used, never comes
@@ -19,9 +19,14 @@
  *
  * A process is told from a later one with the same pid by its start time, and from one before a restart of
  * the machine by the kernel's boot id (both from /proc; elsewhere the pid alone decides).
+ *
+ * Containers that share the folder do not see each other's processes: their pids mean nothing to one another.
+ * There the kernel is asked in another way: a holder listens on a socket in the folder, and whether a connection
+ * is accepted tells whether it lives. Where the file system has no sockets, such a lock counts as left behind.
  */
 import { randomUUID } from 'node:crypto';
 import * as fs from 'node:fs/promises';
+import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { codeOf } from '../errors.ts';
 import { FilesError } from './errors.ts';
@@ -33,6 +38,16 @@ interface Holder {
   /** Clock ticks between the machine's start and the process's; field 22 of /proc/<pid>/stat. */
   readonly started?: string | undefined;
   readonly boot?: string | undefined;
+  /** The process-id namespace, `pid:[4026531836]`: pids of another one say nothing. */
+  readonly namespace?: string | undefined;
+  /** The name of the socket in the folder. */
+  readonly socket?: string | undefined;
+}
+
+/** A socket that is answered for as long as this process lives. */
+interface LifeSign {
+  readonly name: string;
+  close(): Promise<void>;
 }
 
 interface LockFile {
@@ -42,24 +57,48 @@ interface LockFile {
 
 const LOCK_NAME = /^lock\.(\d{1,15})$/;
 
+/** Everything but the numbered files: drafts and sockets, of the present holder or left behind. */
+const EXTRA_NAME = /^lock-[\w-]+\.(draft|sock)$/;
+
+/** A socket's path must fit into `sun_path`, 104 bytes on some systems. */
+const MAX_SOCKET_PATH_BYTES = 100;
+
 /** A late comer starts over; more often than this means that something else is wrong. */
 const MAX_ATTEMPTS = 100;
 
 /** @throws FilesError `locked` when a living process has it; a system error when the folder is missing */
 export async function lockFolder(folder: string): Promise<FolderLock> {
   const me = await thisProcess();
+  await refuseWhileHeld(folder, me);
+  const lifeSign = await giveLifeSign(folder);
+  try {
+    const number = await takeNumber(folder, { ...me, socket: lifeSign?.name });
+    return { release: once(() => release(folder, number, lifeSign)) };
+  } catch (error) {
+    await lifeSign?.close();
+    throw error;
+  }
+}
+
+async function takeNumber(folder: string, me: Holder): Promise<number> {
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-    const highest = (await lockFiles(folder)).at(-1);
-    if (highest !== undefined) await refuseIfAlive(folder, highest, me);
-    const mine = (highest?.number ?? 0) + 1;
-    if (await claim(folder, mine, me)) return { release: once(() => release(folder, mine)) };
+    const mine = (await refuseWhileHeld(folder, me)) + 1;
+    if (await claim(folder, mine, me)) return mine;
   }
   throw new FilesError(`${folder} could not be locked: other processes keep taking it`, undefined);
 }
 
+/** @returns the highest number so far */
+async function refuseWhileHeld(folder: string, me: Holder): Promise<number> {
+  const highest = (await lockFiles(folder)).at(-1);
+  if (highest === undefined) return 0;
+  await refuseIfAlive(folder, highest, me);
+  return highest.number;
+}
+
 async function refuseIfAlive(folder: string, file: LockFile, me: Holder): Promise<void> {
   const holder = await readHolder(join(folder, file.name));
-  if (holder.pid === undefined || !(await isAlive(holder, me))) return;
+  if (holder.pid === undefined || !(await isAlive(folder, holder, me))) return;
   const who = holder.pid === process.pid ? 'this process' : 'another process';
   throw new FilesError(`${folder} is in use by ${who} (pid ${holder.pid})`, holder.pid);
 }
@@ -72,25 +111,34 @@ async function claim(folder: string, number: number, me: Holder): Promise<boolea
   try {
     await fs.link(draft, target);
   } catch (error) {
-    if (codeOf(error) === 'EEXIST') return false;
+    // ENOENT: who has just taken the folder has cleaned it up.
+    if (codeOf(error) === 'EEXIST' || codeOf(error) === 'ENOENT') return false;
     throw error;
   } finally {
-    await fs.unlink(draft);
+    await fs.rm(draft, { force: true });
   }
   const files = await lockFiles(folder);
   if (files.at(-1)?.number !== number) {
     await fs.rm(target, { force: true });
     return false;
   }
-  for (const file of files.slice(0, -1)) await fs.rm(join(folder, file.name), { force: true });
+  await cleanUp(folder, files.slice(0, -1), me);
   return true;
 }
 
-async function release(folder: string, number: number): Promise<void> {
-  const draft = draftName(folder);
+/** Removes what earlier holders and other comers left. */
+async function cleanUp(folder: string, lower: readonly LockFile[], me: Holder): Promise<void> {
+  const extras = (await fs.readdir(folder)).filter((name) => EXTRA_NAME.test(name) && name !== me.socket);
+  for (const name of [...lower.map((file) => file.name), ...extras]) {
+    await fs.rm(join(folder, name), { force: true });
+  }
+}
+
+/** Emptying needs no space on the disk. */
+async function release(folder: string, number: number, lifeSign: LifeSign | undefined): Promise<void> {
+  await lifeSign?.close();
   try {
-    await fs.writeFile(draft, '{}', { flag: 'wx', mode: 0o600 });
-    await fs.rename(draft, join(folder, `lock.${number}`));
+    await fs.truncate(join(folder, `lock.${number}`));
   } catch (error) {
     // The folder went away with everything in it, the lock included.
     if (codeOf(error) !== 'ENOENT') throw error;
@@ -99,7 +147,7 @@ async function release(folder: string, number: number): Promise<void> {
 
 /** Unique also among processes that share the folder but not their process ids, as containers do. */
 function draftName(folder: string): string {
-  return join(folder, `lock-draft.${randomUUID()}`);
+  return join(folder, `lock-${randomUUID()}.draft`);
 }
 
 async function lockFiles(folder: string): Promise<LockFile[]> {
@@ -123,18 +171,53 @@ async function readHolder(path: string): Promise<Holder> {
 }
 
 function isHolder(value: unknown): value is Holder {
-  return typeof value === 'object' && value !== null && 'pid' in value && typeof value.pid === 'number';
+  if (typeof value !== 'object' || value === null || !('pid' in value)) return false;
+  const socket = 'socket' in value ? value.socket : undefined;
+  if (socket !== undefined && !EXTRA_NAME.test(String(socket))) return false;
+  return typeof value.pid === 'number';
 }
 
 async function thisProcess(): Promise<Holder> {
-  return { pid: process.pid, started: await startOf(process.pid), boot: await bootId() };
+  const { pid } = process;
+  return { pid, started: await startOf(pid), boot: await bootId(), namespace: await pidNamespace() };
 }
 
-async function isAlive(holder: Holder, me: Holder): Promise<boolean> {
+async function isAlive(folder: string, holder: Holder, me: Holder): Promise<boolean> {
   if (holder.boot !== undefined && me.boot !== undefined && holder.boot !== me.boot) return false;
+  if (holder.namespace !== me.namespace) {
+    return holder.socket !== undefined && isAnswered(join(folder, holder.socket));
+  }
   if (holder.pid === undefined || !processExists(holder.pid)) return false;
   const started = await startOf(holder.pid);
   return started === undefined || holder.started === undefined || started === holder.started;
+}
+
+/** Only where processes may be hidden from each other, and the file system can. */
+async function giveLifeSign(folder: string): Promise<LifeSign | undefined> {
+  const name = `lock-${randomUUID().slice(0, 8)}.sock`;
+  const path = join(folder, name);
+  if (process.platform !== 'linux' || Buffer.byteLength(path) > MAX_SOCKET_PATH_BYTES) return undefined;
+  const server = createServer((socket) => socket.destroy()).unref();
+  const { promise, resolve } = Promise.withResolvers<LifeSign | undefined>();
+  server.once('error', () => resolve(undefined));
+  server.listen(path, () => {
+    resolve({ name, close: () => new Promise((closed) => void server.close(() => closed())) });
+  });
+  return promise;
+}
+
+/** Nobody there: ECONNREFUSED, or ENOENT. Any other failure may be the fault of the asking. */
+function isAnswered(path: string): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const socket = connect(path, () => {
+    socket.destroy();
+    resolve(true);
+  });
+  socket.on('error', (error) => {
+    const code = codeOf(error) ?? '';
+    resolve(code !== 'ECONNREFUSED' && code !== 'ENOENT' && code !== 'ENOTSOCK');
+  });
+  return promise;
 }
 
 /** Signal 0 only asks. EPERM: it exists, and belongs to somebody else. */
@@ -154,6 +237,10 @@ async function startOf(pid: number): Promise<string | undefined> {
 
 async function bootId(): Promise<string | undefined> {
   return (await readText('/proc/sys/kernel/random/boot_id'))?.trim();
+}
+
+async function pidNamespace(): Promise<string | undefined> {
+  return fs.readlink('/proc/self/ns/pid').catch(() => undefined);
 }
 
 async function readText(path: string): Promise<string | undefined> {
