@@ -32,6 +32,7 @@ const FOLDER = '/store';
 const LIVES = 4;
 const STEPS_MAX = 60;
 const CALLS_PER_LIFE = 250;
+const SEGMENT_BYTES = 20_000;
 
 /** A bug to plant below the store, to show that the simulation finds it. */
 export interface PlantedInStore {
@@ -49,10 +50,25 @@ export async function runStore(seed: number, planted: PlantedInStore): Promise<s
   return run.violations.list;
 }
 
-/** A commit whose outcome is not known, made in a life that may be over. */
-interface Pending {
-  readonly changes: readonly Change[];
-  readonly life: number;
+/** What was promised so far, over all lives. */
+class History {
+  /** Everything acknowledged. */
+  durable = new StoreModel();
+  /** Commits whose outcome is not known, in their order. */
+  pending: (readonly Change[])[] = [];
+
+  /** Everything acknowledged, and as many of the pending commits as `store` has. */
+  found(store: Store): StoreModel | undefined {
+    const candidates = [this.durable];
+    for (const changes of this.pending) candidates.push(candidates.at(-1)!.after(changes));
+    return candidates.findLast((model) => model.matches(store, RANDOM_TREES));
+  }
+
+  /** What a reader must see. A store that has become read-only went back to what it knows to be durable. */
+  visible(store: Store): StoreModel {
+    if (store.health().state !== 'ok') return this.found(store) ?? this.durable;
+    return this.pending.reduce((model, changes) => model.after(changes), this.durable);
+  }
 }
 
 class StoreRun {
@@ -61,11 +77,7 @@ class StoreRun {
   readonly #disk: SimulatedDisk;
   readonly #planted: PlantedInStore;
   readonly #sizes: { cacheBytes: number; dirtyBytes: number; journalBytes: number };
-  /** Everything acknowledged. */
-  #durable = new StoreModel();
-  /** In their order. */
-  #pending: Pending[] = [];
-  #life = 0;
+  readonly #history = new History();
 
   constructor(random: SeededRandom, disk: SimulatedDisk, planted: PlantedInStore) {
     this.#random = random;
@@ -81,41 +93,21 @@ class StoreRun {
   /** One life of the process, which ends by itself, by a failure, a kill or a power cut. */
   async life(): Promise<void> {
     const ended = armDisk(this.#disk, this.#random, CALLS_PER_LIFE);
-    await Promise.race([this.#live(), ended]);
-    this.#life += 1;
+    const life = new Life(this.#random, this.#history, this.violations, () => this.#open());
+    await Promise.race([life.live(this.#random.below(STEPS_MAX)), ended]);
+    life.isOver = true;
     disarmDisk(this.#disk, this.#random);
   }
 
   /** On a disk that behaves everything must be well, also after a restart. */
   async lastLife(): Promise<void> {
-    try {
-      for (let round = 0; round < 2; round += 1) await this.#soundRound();
-    } catch (error) {
-      this.violations.add(`the store fails on a sound disk: ${codeOf(error)} ${messageOf(error)}`);
-    }
-  }
-
-  async #soundRound(): Promise<void> {
-    const store = await this.#open();
-    this.#compareWithHistory(store);
-    await this.#check(store);
-    for (let count = 0; count < 10; count += 1) await this.#commit(store);
-    await store.settled();
-    await store.checkpoint();
-    await this.#compare(store);
-    await this.#check(store);
-    await store.close();
-  }
-
-  async #live(): Promise<void> {
-    const life = this.#life;
-    try {
-      const store = await this.#open();
-      this.#compareWithHistory(store);
-      for (let step = this.#random.below(STEPS_MAX); step > 0; step -= 1) await this.#step(store);
-      if (this.#random.chance(0.3)) await this.#end(store);
-    } catch (error) {
-      if (life === this.#life && !isGone(error)) this.violations.unlessDisk(error);
+    for (let round = 0; round < 2; round += 1) {
+      const life = new Life(this.#random, this.#history, this.violations, () => this.#open());
+      try {
+        await life.liveOnSoundDisk();
+      } catch (error) {
+        this.violations.add(`the store fails on a sound disk: ${codeOf(error)} ${messageOf(error)}`);
+      }
     }
   }
 
@@ -128,34 +120,61 @@ class StoreRun {
       clock: new SimulatedClock(),
       random,
       openJournal: async () => {
-        const journal = await openFileJournal({
-          files,
-          folder: `${FOLDER}/journal`,
-          random,
-          segmentBytes: 20_000,
-        });
+        const folder = `${FOLDER}/journal`;
+        const journal = await openFileJournal({ files, folder, random, segmentBytes: SEGMENT_BYTES });
         return this.#planted.journal?.(journal) ?? journal;
       },
       ...this.#sizes,
     });
   }
+}
+
+/** One process. Its code goes on after its end until it waits for the disk; what it then finds does not count. */
+class Life {
+  isOver = false;
+  readonly #random: SeededRandom;
+  readonly #history: History;
+  readonly #violations: Violations;
+  readonly #open: () => Promise<Store>;
+
+  constructor(random: SeededRandom, history: History, violations: Violations, open: () => Promise<Store>) {
+    this.#random = random;
+    this.#history = history;
+    this.#violations = violations;
+    this.#open = open;
+  }
+
+  async live(steps: number): Promise<void> {
+    await this.#despiteFaults(async () => {
+      const store = await this.#open();
+      this.#compareWithHistory(store);
+      for (let step = 0; step < steps && !this.isOver; step += 1) await this.#step(store);
+      if (this.#random.chance(0.3)) await this.#end(store);
+    });
+  }
+
+  async liveOnSoundDisk(): Promise<void> {
+    const store = await this.#open();
+    this.#compareWithHistory(store);
+    await this.#check(store);
+    for (let count = 0; count < 10; count += 1) await this.#commit(store);
+    await store.settled();
+    await store.checkpoint();
+    await this.#compare(store);
+    await this.#check(store);
+    await store.close();
+  }
 
   /** The store has just been opened: finds out how many of the pending commits it has. */
   #compareWithHistory(store: Store): void {
-    const candidates = [this.#durable];
-    for (const { changes } of this.#pending) candidates.push(candidates.at(-1)!.after(changes));
-    const found = candidates.findLast((model) => model.matches(store, RANDOM_TREES));
-    this.violations.check(found !== undefined, () => {
-      return `the store holds neither what was acknowledged nor that and ${this.#pending.length} commits more`;
-    });
-    this.#durable = found ?? this.#durable;
-    this.#pending = [];
-  }
-
-  /** What a reader must see. */
-  #visible(store: Store): StoreModel {
-    if (store.health().state !== 'ok') return this.#durable;
-    return this.#pending.reduce((model, { changes }) => model.after(changes), this.#durable);
+    const history = this.#history;
+    const found = history.found(store);
+    if (this.isOver) return;
+    const { length } = history.pending;
+    const message = `the store holds neither what was acknowledged nor that and some of ${length} commits more`;
+    this.#violations.check(found !== undefined, () => message);
+    history.durable = found ?? history.durable;
+    history.pending = [];
   }
 
   async #step(store: Store): Promise<void> {
@@ -163,39 +182,46 @@ class StoreRun {
     if (kind < 14) await this.#commit(store);
     else if (kind === 14) await this.#despiteFaults(() => store.checkpoint());
     else if (kind === 15) await this.#readSnapshot(store);
-    else if (kind === 16) await this.#read(() => verifyRanges(this.#random, store, this.#visible(store), 3));
+    else if (kind === 16) await this.#readRanges(store);
     else if (kind === 17) await this.#compare(store);
   }
 
   async #commit(store: Store): Promise<void> {
-    const pending = { changes: randomCommit(this.#random, 12), life: this.#life };
-    this.#pending.push(pending);
-    const done = store.commit(pending.changes).then(
-      () => this.#acknowledged(pending),
-      (error) => this.#refused(pending, error),
+    if (this.isOver) return;
+    const changes = randomCommit(this.#random, 12);
+    this.#history.pending.push(changes);
+    const done = store.commit(changes).then(
+      () => this.#acknowledged(changes),
+      (error) => this.#refused(changes, error),
     );
     if (this.#random.chance(0.4)) await done;
   }
 
   /** What is durable is a prefix: with one commit, all before it. */
-  #acknowledged(pending: Pending): void {
-    if (pending.life !== this.#life) return;
-    const count = this.#pending.indexOf(pending) + 1;
-    for (const { changes } of this.#pending.splice(0, count)) this.#durable = this.#durable.after(changes);
+  #acknowledged(changes: readonly Change[]): void {
+    if (this.isOver) return;
+    const history = this.#history;
+    const count = history.pending.indexOf(changes) + 1;
+    for (const earlier of history.pending.splice(0, count)) history.durable = history.durable.after(earlier);
   }
 
-  #refused(pending: Pending, error: unknown): void {
-    if (pending.life !== this.#life || isGone(error)) return;
-    this.violations.unlessDisk(error);
-    const index = this.#pending.indexOf(pending);
-    this.violations.check(index >= 0, () => 'a commit was refused after a later one was acknowledged');
-    if (codeOf(error) !== 'outcome-unknown') this.#pending.splice(index, 1);
+  #refused(changes: readonly Change[], error: unknown): void {
+    if (this.#isAfterEnd(error)) return;
+    this.#violations.unlessDisk(error);
+    const index = this.#history.pending.indexOf(changes);
+    this.#violations.check(index >= 0, () => 'a commit was refused after a later one was acknowledged');
+    if (codeOf(error) !== 'outcome-unknown') this.#history.pending.splice(index, 1);
+  }
+
+  #isAfterEnd(error: unknown): boolean {
+    if (messageOf(error) === 'this process is gone') this.isOver = true;
+    return this.isOver;
   }
 
   /** Waits until nothing is under way, then compares all of the store. */
   async #compare(store: Store): Promise<void> {
     await this.#settle(store);
-    await this.#read(() => this.#visible(store).verify(store, RANDOM_TREES));
+    await this.#despiteFaults(async () => this.#history.visible(store).verify(store, RANDOM_TREES));
   }
 
   async #settle(store: Store): Promise<void> {
@@ -204,42 +230,38 @@ class StoreRun {
     await new Promise((resume) => setImmediate(resume));
   }
 
+  async #readRanges(store: Store): Promise<void> {
+    await this.#despiteFaults(async () => {
+      verifyRanges(this.#random, store, this.#history.visible(store), 3);
+    });
+  }
+
   async #readSnapshot(store: Store): Promise<void> {
     await this.#settle(store);
-    const model = this.#visible(store);
+    const model = this.#history.visible(store);
     using snapshot = store.snapshot();
     for (let count = this.#random.below(8); count > 0; count -= 1) await this.#commit(store);
     if (this.#random.chance(0.5)) await this.#despiteFaults(() => store.checkpoint());
-    await this.#read(() => model.verify(snapshot, RANDOM_TREES));
+    await this.#despiteFaults(async () => model.verify(snapshot, RANDOM_TREES));
   }
 
-  /** A read may fail with the disk, but never give something wrong. */
-  async #read(work: () => void): Promise<void> {
-    await this.#despiteFaults(async () => work());
-  }
-
+  /** Work may fail with the disk, but never give something wrong. */
   async #despiteFaults(work: () => Promise<void>): Promise<void> {
-    const life = this.#life;
     try {
       await work();
     } catch (error) {
-      if (life !== this.#life || isGone(error)) return;
-      if (error instanceof AssertionError) this.violations.add(error.message.slice(0, 500));
-      else this.violations.unlessDisk(error);
+      if (this.#isAfterEnd(error)) return;
+      if (error instanceof AssertionError) this.#violations.add(error.message.slice(0, 500));
+      else this.#violations.unlessDisk(error);
     }
   }
 
   async #check(store: Store): Promise<void> {
-    for (const finding of await store.check()) this.violations.add(`check: ${finding}`);
+    for (const finding of await store.check()) this.#violations.add(`check: ${finding}`);
   }
 
   async #end(store: Store): Promise<void> {
     await this.#compare(store);
     await this.#despiteFaults(() => store.close());
   }
-}
-
-/** What a read throws after the end of its process, which does not know that it has ended. */
-function isGone(error: unknown): boolean {
-  return messageOf(error) === 'this process is gone';
 }

@@ -11,8 +11,8 @@ export const KEY_BYTES_MAX = 1_024;
 /** The most one commit may hold, keys and values together: it must fit in one record of the journal. */
 export const COMMIT_BYTES_MAX = 64 * 1_024 * 1_024;
 
-/** Commits that wait for the disk are gathered into records of about this size. */
-export const GROUP_BYTES = 256 * 1_024;
+/** A record of the journal that has so much takes no more commits: each further record costs copies of pages. */
+export const GROUP_BYTES = 8 * 1_024 * 1_024;
 
 /** Default for clean pages kept in memory. SQLite: 2 MB; PostgreSQL: 128 MB. */
 export const CACHE_BYTES_DEFAULT = 16 * 1_024 * 1_024;
