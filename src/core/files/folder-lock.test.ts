@@ -40,6 +40,18 @@ async function startHolder(folder: string): Promise<{ child: ChildProcess; said:
   return { child, said: String(chunk) };
 }
 
+/** The signal takes a moment to arrive. */
+async function eventually<Value>(attempt: () => Promise<Value>): Promise<Value> {
+  for (let left = 1000; ; left--) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (left === 0) throw error;
+      await new Promise((resume) => setImmediate(resume));
+    }
+  }
+}
+
 async function kill(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   child.kill('SIGKILL');
@@ -113,7 +125,11 @@ suite('folder lock', () => {
       const holder = JSON.parse(await readFile(path, 'utf8'));
       // As a holder in another container looks: its pid means nothing here.
       await writeFile(path, JSON.stringify({ ...holder, pid: 2 ** 22 + 1, namespace: 'pid:[1]' }));
-      await assert.rejects(lockFolder(place.folder), { code: 'locked', holderPid: 2 ** 22 + 1 });
+      await assert.rejects(lockFolder(place.folder), {
+        code: 'locked',
+        holderPid: 2 ** 22 + 1,
+        message: `${place.folder} is in use by a process of another container (pid ${2 ** 22 + 1} there)`,
+      });
       await kill(child);
       await writeFile(path, JSON.stringify({ ...holder, pid: process.pid, namespace: 'pid:[1]' }));
       const lock = await lockFolder(place.folder);
@@ -121,6 +137,28 @@ suite('folder lock', () => {
       await lock.release();
     } finally {
       await kill(child);
+    }
+  });
+
+  test('a killed process that nobody has waited for yet holds nothing', {
+    skip: process.platform !== 'linux',
+  }, async () => {
+    await using place = await temporaryFolder();
+    // The shell starts the holder, tells its pid, and becomes a program that never waits for it.
+    const script = '"$1" --input-type=module -e "$2" "$3" & echo "$!"; exec sleep 1000';
+    const args = ['-c', script, 'sh', process.execPath, HOLDER, place.folder];
+    const parent = spawn('/bin/sh', args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    try {
+      let said = '';
+      for await (const chunk of parent.stdout) {
+        said += chunk;
+        if (said.includes('mine')) break;
+      }
+      process.kill(Number.parseInt(said, 10), 'SIGKILL');
+      const lock = await eventually(() => lockFolder(place.folder));
+      await lock.release();
+    } finally {
+      await kill(parent);
     }
   });
 
