@@ -39,7 +39,7 @@ export async function checkStore(forest: Forest, roots: readonly RootState[]): P
   const { versions } = pages;
   const version = versions.take();
   const live = pages.live.clone();
-  const findings: string[] = [];
+  const findings = [...checkHeld(pages)];
   try {
     const current = new Check(pages, 'now', findings);
     for (const tree of versions.treesIn(version)) await current.tree(tree, versions.rootIn(version, tree));
@@ -56,6 +56,17 @@ export async function checkStore(forest: Forest, roots: readonly RootState[]): P
     versions.release(version);
   }
   return findings.slice(0, FINDINGS_MAX);
+}
+
+/** What versions hold must be what counts as held, and nothing that is live. */
+function* checkHeld(pages: Pages): IterableIterator<string> {
+  const counted = pages.heldPages();
+  for (const number of pages.versions.heldPages()) {
+    if (!counted.has(number)) yield `now: page ${number} is held by a version, and counts as free`;
+    if (pages.live.has(number)) yield `now: page ${number} is live and held`;
+    counted.delete(number);
+  }
+  for (const number of counted) yield `now: page ${number} counts as held, and no version holds it`;
 }
 
 /** One walk over the trees of one state. */

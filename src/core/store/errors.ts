@@ -3,6 +3,7 @@ import { OctetError } from '../errors.ts';
 /**
  * Why the store refused or stopped.
  * - `no-space`: the disk is full; nothing was changed, and the same commit may succeed later.
+ * - `overloaded`: too many commits wait for the disk; nothing was changed, and the same commit may succeed later.
  * - `outcome-unknown`: the disk failed while it wrote the commit, which may or may not be there after the
  *   next start; the store is read-only from here on.
  * - `read-only`: the disk failed before; nothing was changed.
@@ -13,6 +14,7 @@ import { OctetError } from '../errors.ts';
  */
 export type StoreCode =
   | 'no-space'
+  | 'overloaded'
   | 'outcome-unknown'
   | 'read-only'
   | 'too-large'

@@ -26,6 +26,12 @@ export const DIRTY_OVERRUN = 4;
 /** Default for the journal since the last checkpoint: bounds the time a start takes. PostgreSQL: 1 GB. */
 export const JOURNAL_BYTES_DEFAULT = 64 * 1_024 * 1_024;
 
+/** Default for the age of the oldest commit that is in the journal only. PostgreSQL: 5 minutes. */
+export const CHECKPOINT_AFTER_MS_DEFAULT = 300_000;
+
+/** Committed and not yet durable: what a stalled disk may cost in memory. The journal's own bound is the same. */
+export const WAITING_BYTES_MAX = 256 * 1_024 * 1_024;
+
 /** Neighbouring pages of a checkpoint are written together up to this size: well under a millisecond of work. */
 export const WRITE_BYTES = 128 * 1_024;
 

@@ -58,8 +58,9 @@ export class Pages {
     return this.dirty.size * PAGE_BYTES;
   }
 
-  isHeld(number: number): boolean {
-    return this.#held.has(number);
+  /** A copy of the set of held pages. */
+  heldPages(): PageSet {
+    return this.#held.clone();
   }
 
   /**

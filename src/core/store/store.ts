@@ -14,13 +14,20 @@ import { openFileJournal } from '../journal/file-journal.ts';
 import type { Journal, JournalWriter, Mark } from '../journal/types.ts';
 import { startWriter } from '../journal/writer.ts';
 import type { Random } from '../random/random.ts';
-import type { Clock } from '../time/clock.ts';
+import type { Clock, Timer } from '../time/clock.ts';
 import { checkStore } from './check.ts';
 import { type RootState, writeCheckpoint } from './checkpoint.ts';
 import { StoreError } from './errors.ts';
 import type { Forest } from './forest.ts';
 import { Group } from './groups.ts';
-import { CACHE_BYTES_DEFAULT, DIRTY_BYTES_DEFAULT, DIRTY_OVERRUN, JOURNAL_BYTES_DEFAULT } from './limits.ts';
+import {
+  CACHE_BYTES_DEFAULT,
+  CHECKPOINT_AFTER_MS_DEFAULT,
+  DIRTY_BYTES_DEFAULT,
+  DIRTY_OVERRUN,
+  JOURNAL_BYTES_DEFAULT,
+  WAITING_BYTES_MAX,
+} from './limits.ts';
 import { encodeCommit } from './record.ts';
 import { recover } from './recovery.ts';
 import { TreeSnapshot } from './snapshot.ts';
@@ -38,6 +45,8 @@ export interface StoreOptions {
   readonly dirtyBytes?: number;
   /** So many bytes of journal since the last checkpoint start the next. Default 64 MiB. */
   readonly journalBytes?: number;
+  /** So long after a commit the next checkpoint starts, if none did before. Default 300,000. */
+  readonly checkpointAfterMs?: number;
   /** Another journal than the one in `folder`; the store closes it. */
   readonly openJournal?: () => Promise<Journal>;
 }
@@ -74,38 +83,43 @@ function openJournal({ files, folder, random, openJournal }: StoreOptions): Prom
   return openJournal?.() ?? openFileJournal({ files, folder: `${folder}/journal`, random });
 }
 
-interface Resources {
+interface Opened {
   readonly lock: FolderLock;
   readonly file: OpenFile;
   readonly journal: Journal;
 }
 
-async function openOn(options: StoreOptions, resources: Resources): Promise<Store> {
+async function openOn(options: StoreOptions, resources: Opened): Promise<Store> {
   const limits = {
     cacheBytes: options.cacheBytes ?? CACHE_BYTES_DEFAULT,
     dirtyBytes: options.dirtyBytes ?? DIRTY_BYTES_DEFAULT,
     journalBytes: options.journalBytes ?? JOURNAL_BYTES_DEFAULT,
+    checkpointAfterMs: options.checkpointAfterMs ?? CHECKPOINT_AFTER_MS_DEFAULT,
   };
   const { forest, roots } = await recover(resources.file, resources.journal, {
     random: options.random,
     ...limits,
   });
   const writer = await startWriter(resources.journal, { random: options.random });
-  return new TreeStore(resources, writer, forest, roots, limits, options.random);
+  return new TreeStore({ ...resources, writer, ...options }, forest, roots, limits);
 }
 
 interface StoreLimits {
-  readonly cacheBytes: number;
   readonly dirtyBytes: number;
   readonly journalBytes: number;
+  readonly checkpointAfterMs: number;
+}
+
+interface Resources extends Opened {
+  readonly writer: JournalWriter;
+  readonly clock: Clock;
+  readonly random: Random;
 }
 
 class TreeStore implements Store {
   readonly #resources: Resources;
-  readonly #writer: JournalWriter;
   readonly #forest: Forest;
   readonly #limits: StoreLimits;
-  readonly #random: Random;
   /** Oldest first; the first may be under way. */
   #groups: Group[] = [];
   #roots: RootState[];
@@ -118,23 +132,17 @@ class TreeStore implements Store {
   /** A checkpoint found the disk full when so many bytes were dirty. */
   #fullAtDirtyBytes: number | undefined;
   #journalBytesSinceRoot: number;
+  #waitingBytes = 0;
   #commits = 0;
   #checkpoints = 0;
+  /** Set while there are commits since the last checkpoint. */
+  #timer: Timer | undefined;
 
-  constructor(
-    resources: Resources,
-    writer: JournalWriter,
-    forest: Forest,
-    roots: RootState[],
-    limits: StoreLimits,
-    random: Random,
-  ) {
+  constructor(resources: Resources, forest: Forest, roots: RootState[], limits: StoreLimits) {
     this.#resources = resources;
-    this.#writer = writer;
     this.#forest = forest;
     this.#roots = roots;
     this.#limits = limits;
-    this.#random = random;
     this.#journalBytesSinceRoot = resources.journal.report().storedBytes;
   }
 
@@ -179,6 +187,9 @@ class TreeStore implements Store {
       this.#checkpointInBackground();
       throw new StoreError('no-space', 'the disk is full, and memory holds all it may', { retryable: true });
     }
+    if (this.#waitingBytes > WAITING_BYTES_MAX) {
+      throw new StoreError('overloaded', 'too many commits wait for the disk', { retryable: true });
+    }
   }
 
   #isOverrun(): boolean {
@@ -196,6 +207,7 @@ class TreeStore implements Store {
     group.add(commit);
     this.#commits += 1;
     this.#journalBytesSinceRoot += commit.length;
+    this.#waitingBytes += commit.length;
     this.#flushing ??= this.#flush();
     this.#startCheckpoint();
     const acknowledged = this.#acknowledged(group);
@@ -230,6 +242,7 @@ class TreeStore implements Store {
     if (oldest === undefined) return;
     this.#forest.restore(oldest.before);
     for (const group of groups) {
+      this.#waitingBytes -= group.bytes;
       this.#forest.pages.versions.release(group.before);
       group.reject(errorFor(group));
     }
@@ -240,8 +253,9 @@ class TreeStore implements Store {
     await new Promise((resume) => setImmediate(resume));
     for (let group = this.#groups[0]; group !== undefined; group = this.#groups[0]) {
       try {
-        await group.propose(this.#writer);
+        await group.propose(this.#resources.writer);
         this.#groups.shift();
+        this.#waitingBytes -= group.bytes;
         this.#forest.pages.versions.release(group.before);
         group.resolve();
       } catch (error) {
@@ -286,6 +300,11 @@ class TreeStore implements Store {
   }
 
   #startCheckpoint(): void {
+    const { clock } = this.#resources;
+    this.#timer ??= clock.schedule(this.#limits.checkpointAfterMs, () => {
+      this.#timer = undefined;
+      this.#checkpointInBackground();
+    });
     if (this.#wantsCheckpoint()) this.#checkpointInBackground();
   }
 
@@ -317,8 +336,8 @@ class TreeStore implements Store {
 
   async #checkpointNow(): Promise<void> {
     if (this.#broken !== undefined) throw readOnly(this.#broken);
-    const { file, journal } = this.#resources;
-    const context = { file, journal, forest: this.#forest, random: this.#random };
+    this.#stopTimer();
+    const context = { ...this.#resources, forest: this.#forest };
     const journalBytes = this.#journalBytesSinceRoot;
     try {
       this.#roots = await writeCheckpoint(context, this.#roots, () => this.#agree());
@@ -331,10 +350,15 @@ class TreeStore implements Store {
     await this.#trimJournal();
   }
 
+  #stopTimer(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+  }
+
   /** The mark of the state as it is in this turn, when that is durable. */
   #agree(): Promise<Mark> {
     const last = this.#groups.at(-1);
-    if (last === undefined || last.proposed) return this.#writer.cut();
+    if (last === undefined || last.proposed) return this.#resources.writer.cut();
     last.sealed = true;
     last.marked = true;
     return last.mark;
@@ -368,10 +392,11 @@ class TreeStore implements Store {
   }
 
   async #close(): Promise<void> {
+    this.#stopTimer();
     await this.#flushing;
     await this.#turn;
     try {
-      if (this.#broken === undefined && this.#commitsSinceRoot()) await this.#checkpointNow();
+      if (this.#broken === undefined && this.#hasChanges()) await this.#checkpointNow();
     } catch {
       // The journal has everything; the next start takes longer, and finds out what ails the disk.
     }
@@ -379,10 +404,11 @@ class TreeStore implements Store {
     resources.defer(() => this.#resources.lock.release());
     resources.defer(() => this.#resources.file.close());
     resources.use(this.#resources.journal);
-    await this.#writer.close();
+    await this.#resources.writer.close();
   }
 
-  #commitsSinceRoot(): boolean {
+  /** True when the newest root is behind the current state. */
+  #hasChanges(): boolean {
     return this.#forest.pages.dirtyBytes > 0;
   }
 

@@ -73,7 +73,8 @@ export interface Store extends Reader, AsyncDisposable {
   snapshot(): Snapshot;
   /**
    * Applies all `changes`, in order, at once; resolves when they are durable.
-   * @throws StoreError `no-space` (nothing was changed, and later commits may succeed), `read-only`,
+   * @throws StoreError `no-space` (nothing was changed, and later commits may succeed), `overloaded` (the
+   *   same), `read-only`, `outcome-unknown` (the disk failed: it may be there after the next start),
    *   `too-large` (key over 1,024 bytes, or one commit over 64 MiB)
    */
   commit(changes: readonly Change[]): Promise<void>;

@@ -104,6 +104,12 @@ export class Versions {
     this.#live.at(-1)!.held.push(page, birth);
   }
 
+  /** Every page that is held. */
+  *heldPages(): IterableIterator<number> {
+    for (const { held } of this.#live)
+      for (let index = 0; index < held.length; index += 2) yield held[index]!;
+  }
+
   release(version: Version): void {
     assert(version.users > 0, 'a version is released once by each who took it');
     version.users -= 1;

@@ -1,0 +1,147 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createMemoryFiles } from '../files/memory-files.ts';
+import { SeededRandom } from '../random/seeded-random.ts';
+import { randomKey, randomValue } from '../testing/store-contract.ts';
+import { Cursor } from './cursor.ts';
+import { Forest } from './forest.ts';
+import { freeBytes, keyBytes, NODE_BYTES, usedBytes } from './node.ts';
+import { BRANCH, LEAF, type Page, type PageRef } from './page.ts';
+import { Pages } from './pages.ts';
+import { findLeaf, TreeWriter } from './tree.ts';
+
+async function newPages(): Promise<Pages> {
+  const file = await createMemoryFiles().open('/pages', 'open');
+  return new Pages(file, 1_000_000, 7);
+}
+
+const bytes = (text: string) => Buffer.from(text, 'latin1');
+const padded = (index: number) => bytes(String(index).padStart(8, '0'));
+
+function keysOf(pages: Pages, root: PageRef | undefined): string[] {
+  return [...new Cursor(pages, root, {}, () => true)].map(({ key }) => key.toString('latin1'));
+}
+
+/** All nodes below `root`. */
+function nodesOf(pages: Pages, root: PageRef): Page[] {
+  const page = pages.read(root.number, root.stamp);
+  if (page.level === 0) return [page];
+  const nodes = [page];
+  for (let slot = 0; slot < page.count; slot += 1) {
+    const at = page.view.getUint16(20 + slot * 2);
+    nodes.push(...nodesOf(pages, { number: page.view.getUint32(at), stamp: page.view.getUint32(at + 4) }));
+  }
+  return nodes;
+}
+
+test('ascending insertion leaves full leaves, wherever in the tree it goes on', async () => {
+  const pages = await newPages();
+  const writer = new TreeWriter(pages);
+  let root: PageRef | undefined;
+  root = writer.put(root, bytes('zzz'), bytes('after everything'));
+  for (let index = 0; index < 20_000; index += 1) root = writer.put(root, padded(index), bytes('value'));
+  const leaves = nodesOf(pages, root!).filter((page) => page.kind === LEAF);
+  const used = leaves.reduce((sum, page) => sum + usedBytes(page), 0);
+  assert.ok(used / (leaves.length * NODE_BYTES) > 0.95, `${used / (leaves.length * NODE_BYTES)} full`);
+  assert.equal(keysOf(pages, root).length, 20_001);
+});
+
+test('random insertion leaves leaves at least a third full, and deletion joins them', async () => {
+  const pages = await newPages();
+  const writer = new TreeWriter(pages);
+  const random = new SeededRandom(1);
+  const order = Array.from({ length: 20_000 }, (_, index) => index).sort(() => random.below(3) - 1);
+  let root: PageRef | undefined;
+  for (const index of order) root = writer.put(root, padded(index), bytes('value'));
+  const before = nodesOf(pages, root!).length;
+  for (const index of order) if (index % 10 !== 0) root = writer.delete(root, padded(index));
+  const after = nodesOf(pages, root!).length;
+  assert.ok(after < before / 3, `${before} pages before, ${after} after`);
+  assert.equal(keysOf(pages, root).length, 2_000);
+  for (const index of order) root = writer.delete(root, padded(index));
+  assert.equal(root, undefined);
+  assert.deepEqual([...pages.live], [0, 1]);
+});
+
+test('branches hold separators cut as short as they can be', async () => {
+  const pages = await newPages();
+  const writer = new TreeWriter(pages);
+  let root: PageRef | undefined;
+  for (let index = 0; index < 500; index += 1) {
+    root = writer.put(root, bytes(`${String(index).padStart(4, '0')}${'x'.repeat(500)}`), bytes(''));
+  }
+  const branches = nodesOf(pages, root!).filter((page) => page.kind === BRANCH);
+  for (const branch of branches) {
+    for (let slot = 0; slot < branch.count; slot += 1) assert.ok(keyBytes(branch, slot) <= 4);
+  }
+  assert.equal(findLeaf(pages, root!, bytes('0250')).kind, LEAF);
+});
+
+test('a range that is deleted gives back every page that lay in it', async () => {
+  const pages = await newPages();
+  const forest = new Forest(pages);
+  for (let index = 0; index < 5_000; index += 1) {
+    forest.apply({
+      kind: 'put',
+      tree: 't',
+      key: padded(index),
+      value: Buffer.alloc(index % 100 === 0 ? 9_000 : 30),
+    });
+  }
+  const before = pages.live.size;
+  const range = { from: padded(10), to: padded(4_990) };
+  forest.apply({ kind: 'delete-range', tree: 't', ...range });
+  const left = [...forest.range('t', {})].map(({ key }) => Number(key.toString()));
+  const expected = Array.from({ length: 20 }, (_, index) => (index < 10 ? index : 4_980 + index));
+  assert.deepEqual(left, expected);
+  assert.ok(before > 100 && pages.live.size < 10, `${before} pages before, ${pages.live.size} after`);
+  forest.apply({ kind: 'delete-range', tree: 't', from: Buffer.alloc(0) });
+  assert.deepEqual([...pages.live], [0, 1]);
+});
+
+test('every node keeps its bytes in account through random changes', async () => {
+  const pages = await newPages();
+  const writer = new TreeWriter(pages);
+  const random = new SeededRandom(3);
+  let root: PageRef | undefined;
+  for (let step = 0; step < 8_000; step += 1) {
+    const key = randomKey(random);
+    root = random.chance(0.6) ? writer.put(root, key, randomValue(random)) : writer.delete(root, key);
+    if (step % 500 === 0 && root !== undefined) for (const node of nodesOf(pages, root)) assertAccount(node);
+  }
+});
+
+/** Free and used bytes must be what the cells say, one by one. */
+function assertAccount(page: Page): void {
+  let cells = 0;
+  for (let slot = 0; slot < page.count; slot += 1) {
+    const at = page.view.getUint16(20 + slot * 2);
+    if (page.kind === BRANCH) {
+      cells += 10 + page.view.getUint16(at + 8);
+      continue;
+    }
+    const value = page.view.getUint32(at + 2);
+    cells += 6 + page.view.getUint16(at) + (value >= 0x8000_0000 ? 8 : value);
+  }
+  assert.equal(freeBytes(page), NODE_BYTES - 2 * page.count - cells, `page ${page.number}`);
+}
+
+test('a page is changed in place until a version needs it, and copied once then', async () => {
+  const pages = await newPages();
+  const forest = new Forest(pages);
+  const put = (value: string) =>
+    forest.apply({ kind: 'put', tree: 't', key: bytes('k'), value: bytes(value) });
+  put('1');
+  const first = forest.root('t')!.number;
+  put('2');
+  assert.equal(forest.root('t')!.number, first);
+  const version = pages.versions.take();
+  put('3');
+  const second = forest.root('t')!.number;
+  assert.notEqual(second, first);
+  put('4');
+  assert.equal(forest.root('t')!.number, second);
+  assert.equal(String(forest.get('t', bytes('k'), version)), '2');
+  pages.versions.release(version);
+  assert.equal(pages.allocate(), first, 'the old page is free again');
+});
