@@ -58,7 +58,9 @@ export function parseRequestHead(text: string, limits: RequestHeadLimits): Reque
   if (control.expect !== undefined && !equalsIgnoreCase(control.expect, '100-continue')) {
     return malformed('bad-expect', 'the only expectation known is 100-continue', 417);
   }
-  const framing = control.framing ?? NO_CONTENT;
+  // What follows CONNECT is a tunnel's, never a body or a next request. RFC 9110 section 9.3.6.
+  const tunnel = line.method === 'CONNECT';
+  const framing = tunnel ? NO_CONTENT : (control.framing ?? NO_CONTENT);
   if (framing.kind === 'length' && framing.sizeBytes > limits.bodyBytes) {
     return malformed('content-too-large', 'the content is too large', 413);
   }
@@ -69,7 +71,7 @@ export function parseRequestHead(text: string, limits: RequestHeadLimits): Reque
     version: line.version,
     fields,
     framing,
-    keepAlive: isPersistent(control.connection, line.version),
+    keepAlive: !tunnel && isPersistent(control.connection, line.version),
     // RFC 9110 section 10.1.1: ignored from a 1.0 client and without content.
     expectContinue: control.expect !== undefined && line.version === '1.1' && hasContent(framing),
     upgrade: line.version === '1.1' ? control.upgrade : undefined,
