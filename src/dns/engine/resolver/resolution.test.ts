@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SeededRandom } from '../../../core/random/seeded-random.ts';
 import { DEFAULT_DNS_LIMITS, type DnsLimits } from '../../limits.ts';
-import { CLASS, RCODE, rcodeName, TYPE, typeName, typeNumber } from '../../wire/codes.ts';
+import { CLASS, RCODE, rcodeName, typeName, typeNumber } from '../../wire/codes.ts';
 import { type Message, makeQuery } from '../../wire/message.ts';
 import { canonical, type Name, nameFromText, nameToText } from '../../wire/name.ts';
 import { rdataToText } from '../../wire/rdata/rdata.ts';
@@ -123,6 +123,7 @@ class Internet {
 
   #answer(ask: Ask): Heard {
     const server = this.servers[ask.server.address];
+    assert.ok(ask.timeoutMs > 0);
     this.asked.push(`${ask.server.address} ${typeName(ask.type)} ${nameToText(ask.name)}`);
     if (server === undefined || server === 'silent') {
       this.nowMs += ask.timeoutMs;
@@ -509,6 +510,19 @@ for (const [what, extra] of POISON) {
   });
 }
 
+test('poison: glue for a server of others is not even used to reach it', () => {
+  const internet = villainousInternet(() => ({
+    rcode: RCODE.NOERROR,
+    answers: [],
+    authoritative: false,
+    authorities: records('sub.spells.test. NS www.bank.test.'),
+    additionals: evil,
+  }));
+  internet.resolve('A x.sub.spells.test');
+  assert.ok(internet.asked.includes(`${GUILD_SERVER} A www.bank.test.`));
+  assert.ok(!internet.asked.some((line) => line.startsWith('203.0.113.66')), internet.asked.join(', '));
+});
+
 test('poison: a forwarder is not believed about names that others are asked about (MaginotDNS)', () => {
   const forwarder: Server = (ask, message) => ({
     ...message,
@@ -520,6 +534,12 @@ test('poison: a forwarder is not believed about names that others are asked abou
     servers: { [TEST_SERVER]: forwarder, [GUILD_SERVER]: zones(BANK) },
   });
   assert.equal(internet.show('A trap.example'), 'NOERROR, CNAME www.bank.test., A 192.0.2.10');
+  const owner = new Internet({
+    forward: { '.': TEST_SERVER },
+    local: zones(BANK),
+    servers: { [TEST_SERVER]: forwarder },
+  });
+  assert.equal(owner.show('A trap.example'), 'NOERROR, CNAME www.bank.test., A 192.0.2.10');
 });
 
 test('ghost domain: a child cannot lengthen what its parent said', () => {
@@ -574,12 +594,17 @@ test('TsuNAME: two zones whose servers are named in each other', () => {
     servers: { [TEST_SERVER]: zones(zone('test.', 'one NS ns.two.test.\ntwo NS ns.one.test.\n')) },
   });
   assert.equal(internet.show('A www.one.test'), 'SERVFAIL');
-  assert.ok(internet.asked.length < 12, internet.asked.join('\n'));
+  assert.deepEqual(internet.asked.slice(2), [
+    `${TEST_SERVER} A www.one.test.`,
+    `${TEST_SERVER} A ns.two.test.`,
+  ]);
 });
 
-test('servers named in ever deeper zones', () => {
+/** Every name server is named in yet another zone. */
+function bottomlessInternet(limits: Partial<DnsLimits>): Internet {
   let number = 0;
-  const internet = ordinaryInternet({
+  return ordinaryInternet({
+    limits,
     servers: {
       [TEST_SERVER]: (ask, message) => {
         number += 1;
@@ -593,8 +618,24 @@ test('servers named in ever deeper zones', () => {
       },
     },
   });
-  assert.equal(internet.show('A www.deep.test'), 'SERVFAIL');
-  assert.ok(internet.asked.length <= DEFAULT_DNS_LIMITS.maxUpstreamQueries);
+}
+
+test('servers named in ever deeper zones: bounded in depth', () => {
+  const shallow = bottomlessInternet({ maxLookupDepth: 2 });
+  assert.equal(shallow.show('A www.deep.test'), 'SERVFAIL');
+  const deeper = bottomlessInternet({ maxLookupDepth: 4 });
+  assert.equal(deeper.show('A www.deep.test'), 'SERVFAIL');
+  assert.ok(shallow.asked.length < deeper.asked.length);
+  assert.ok(deeper.asked.length < 40, `${deeper.asked.length} questions`);
+});
+
+test('servers named in ever deeper zones: bounded in number', () => {
+  const internet = bottomlessInternet({ maxLookupDepth: 1_000, maxUpstreamQueries: 25 });
+  assert.match(
+    internet.resolve('A www.deep.test').extendedErrors?.[0]?.text ?? '',
+    /gave up after 25 questions/,
+  );
+  assert.equal(internet.asked.length, 25);
 });
 
 test('referrals that never end', () => {

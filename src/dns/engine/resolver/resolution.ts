@@ -201,11 +201,10 @@ export class Resolution {
   /** Keeps what was read and says what it means for the name. */
   #conclude(reading: Reading, name: Name, type: number, cut: Delegation): Finding {
     const { cache } = this.#state;
-    if (reading.kind === 'useless')
-      return failure(
-        EXTENDED_ERROR.NO_REACHABLE_AUTHORITY,
-        `servers of ${nameToText(cut.zone)}: ${reading.reason}`,
-      );
+    if (reading.kind === 'useless') {
+      const reason = this.#exhausted ?? `servers of ${nameToText(cut.zone)}: ${reading.reason}`;
+      return failure(EXTENDED_ERROR.NO_REACHABLE_AUTHORITY, reason);
+    }
     if (reading.kind === 'referral') return failure(EXTENDED_ERROR.INVALID_DATA, 'an unexpected referral');
     for (const alias of reading.aliases) cache.putData([alias], this.#nowMs);
     if (reading.kind === 'data') cache.putData(reading.records, this.#nowMs);
