@@ -37,9 +37,9 @@ export class ReceivedBody implements IncomingBody {
     return checksum?.algorithm ?? trailer;
   }
 
-  async *read(otherwise: ChecksumAlgorithm): AsyncGenerator<Buffer, void> {
+  async *read(asked: ChecksumAlgorithm): AsyncGenerator<Buffer, void> {
     const { claims, hashing, source, counted } = this.#options;
-    const verifier = new PayloadVerifier(hashing, claims, otherwise);
+    const verifier = new PayloadVerifier(hashing, claims, asked);
     for await (const bytes of this.#timed(source)) {
       for (const piece of verifier.push(bytes)) {
         counted(piece.length);
@@ -59,7 +59,7 @@ export class ReceivedBody implements IncomingBody {
     if ((this.declaredBytes ?? 0) > limitBytes) throw new S3Error('MaxMessageLengthExceeded');
     const pieces: Buffer[] = [];
     let sizeBytes = 0;
-    for await (const piece of this.read('CRC32')) {
+    for await (const piece of this.read(this.claimedAlgorithm ?? 'CRC32')) {
       sizeBytes += piece.length;
       if (sizeBytes > limitBytes) throw new S3Error('MaxMessageLengthExceeded');
       pieces.push(piece);

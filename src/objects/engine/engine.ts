@@ -26,7 +26,10 @@ export interface Engine {
 export interface BodyProof {
   readonly sizeBytes: number;
   readonly md5: Buffer;
+  /** Of the algorithm that the client claims, else of the one asked for. */
   readonly checksum: Checksum;
+  /** Base64, of the algorithm asked for; the same when the client claims none. */
+  readonly asked: string;
 }
 
 /** The body of a request, unwrapped; bytes that turn out wrong make the iteration throw at its end. */
@@ -35,8 +38,8 @@ export interface IncomingBody {
   readonly declaredBytes: number | undefined;
   /** The algorithm of the checksum that the client sends, if it does. */
   readonly claimedAlgorithm: ChecksumAlgorithm | undefined;
-  /** @param otherwise the algorithm to use when the client names none. @throws S3Error */
-  read(otherwise: ChecksumAlgorithm): AsyncIterable<Buffer>;
+  /** @param asked the checksum to compute, beside the one that the client claims. @throws S3Error */
+  read(asked: ChecksumAlgorithm): AsyncIterable<Buffer>;
   /** After `read` ended. */
   proof(): BodyProof;
 }
@@ -62,13 +65,13 @@ export interface ReceivedBody {
 export async function receiveBody(
   engine: Engine,
   body: IncomingBody,
-  otherwise: ChecksumAlgorithm,
+  asked: ChecksumAlgorithm,
 ): Promise<ReceivedBody> {
   if ((body.declaredBytes ?? 0) > engine.limits.maxPutBytes) throw entityTooLarge(engine, body.declaredBytes);
   const writer = engine.storage.newBody();
   let sizeBytes = 0;
   try {
-    for await (const bytes of body.read(otherwise)) {
+    for await (const bytes of body.read(asked)) {
       sizeBytes += bytes.length;
       if (sizeBytes > engine.limits.maxPutBytes) throw entityTooLarge(engine, undefined);
       await writer.write(bytes);

@@ -65,6 +65,8 @@ export interface Part {
   readonly modifiedMs: number;
   /** Base64, of the upload's algorithm. */
   readonly checksum: string;
+  /** What the client sent, where that was of another algorithm. */
+  readonly sent?: { readonly algorithm: ChecksumAlgorithm; readonly value: string };
   readonly content: Content;
 }
 

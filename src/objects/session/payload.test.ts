@@ -38,8 +38,8 @@ function claimsOf({ mode, fields = {}, contentLength }: Given) {
   return readPayloadClaims(collectFields(Object.entries(fields)), identity, contentLength);
 }
 
-function receive(given: Given, pieces: readonly Buffer[], otherwise: ChecksumAlgorithm = 'CRC64NVME') {
-  const verifier = new PayloadVerifier(nodeHashing, claimsOf(given), otherwise);
+function receive(given: Given, pieces: readonly Buffer[], asked: ChecksumAlgorithm = 'CRC64NVME') {
+  const verifier = new PayloadVerifier(nodeHashing, claimsOf(given), asked);
   let data = '';
   for (const piece of pieces) {
     for (const bytes of verifier.push(piece)) data += bytes.toString('latin1');

@@ -81,17 +81,20 @@ export class PayloadVerifier {
   readonly #algorithm: ChecksumAlgorithm;
   readonly #md5: RunningHash;
   readonly #checksum: RunningHash;
+  /** Only where the client claims another algorithm than the one asked for. */
+  readonly #asked: RunningHash | undefined;
   readonly #sha256: RunningHash | undefined;
   readonly #chunks: ChunkVerifier | undefined;
   #sizeBytes = 0;
 
-  /** @param otherwise the checksum to compute when the client claims none */
-  constructor(hashing: Hashing, claims: PayloadClaims, otherwise: ChecksumAlgorithm) {
+  /** @param asked the checksum to compute, beside the one that the client claims */
+  constructor(hashing: Hashing, claims: PayloadClaims, asked: ChecksumAlgorithm) {
     this.#hashing = hashing;
     this.#claims = claims;
-    this.#algorithm = claims.checksum?.algorithm ?? claims.trailer ?? otherwise;
+    this.#algorithm = claims.checksum?.algorithm ?? claims.trailer ?? asked;
     this.#md5 = hashing.start('MD5');
     this.#checksum = hashing.start(this.#algorithm);
+    this.#asked = this.#algorithm === asked ? undefined : hashing.start(asked);
     this.#sha256 = claims.mode.kind === 'signed' ? hashing.start('SHA256') : undefined;
     this.#chunks = claims.mode.kind === 'chunked' ? new ChunkVerifier(hashing, claims) : undefined;
   }
@@ -113,6 +116,7 @@ export class PayloadVerifier {
     }
     this.#md5.update(piece);
     this.#checksum.update(piece);
+    this.#asked?.update(piece);
     this.#sha256?.update(piece);
   }
 
@@ -142,6 +146,7 @@ export class PayloadVerifier {
       sizeBytes: this.#sizeBytes,
       md5: actualMd5,
       checksum: { algorithm: this.#algorithm, type: 'FULL_OBJECT', value },
+      asked: this.#asked?.digest().toString('base64') ?? value,
     };
   }
 

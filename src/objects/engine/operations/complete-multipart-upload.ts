@@ -24,7 +24,7 @@ export async function completeMultipartUpload(
   const repeated = completedBefore(engine, input);
   if (repeated !== undefined) return repeated;
   const upload = requireUpload(engine, bucket, key, uploadId);
-  const parts = requireParts(engine, input);
+  const parts = requireParts(engine, upload, input);
   requireWriteConditions(input.conditions, storage.object(bucket, key));
   const object = assemble(engine, upload, parts);
   requireClaims(input, object);
@@ -45,28 +45,31 @@ function completedBefore(
   return { etag: object.etag, checksum: object.checksum };
 }
 
-function requireParts(engine: Engine, input: CompleteMultipartUploadInput): Part[] {
-  let previous = 0;
-  return input.parts.map((named, index) => {
-    if (named.number <= previous) throw new S3Error('InvalidPartOrder');
-    previous = named.number;
-    const part = requirePart(engine, input.uploadId, named);
-    const isLast = index === input.parts.length - 1;
-    if (!isLast && part.sizeBytes < engine.limits.minPartBytes) throw entityTooSmall(engine, part);
-    return part;
-  });
+function requireParts(engine: Engine, upload: Upload, input: CompleteMultipartUploadInput): Part[] {
+  const ascending = input.parts.every(({ number }, index) => number > (input.parts[index - 1]?.number ?? 0));
+  if (!ascending) throw new S3Error('InvalidPartOrder');
+  const parts = input.parts.map((named) => requirePart(engine, upload, named));
+  const small = parts.slice(0, -1).find(({ sizeBytes }) => sizeBytes < engine.limits.minPartBytes);
+  if (small !== undefined) throw entityTooSmall(engine, small);
+  return parts;
 }
 
-function requirePart(engine: Engine, uploadId: string, named: CompletedPart): Part {
-  const part = engine.storage.part(uploadId, named.number);
+function requirePart(engine: Engine, upload: Upload, named: CompletedPart): Part {
+  const part = engine.storage.part(upload.id, named.number);
   const matches =
     part !== undefined &&
     part.etag === named.etag &&
-    (named.checksum === undefined || named.checksum === part.checksum);
+    named.checksums.every(({ algorithm, value }) => value === checksumOf(part, upload, algorithm));
   if (matches) return part;
   throw new S3Error('InvalidPart', undefined, {
-    elements: { UploadId: uploadId, PartNumber: String(named.number), ETag: named.etag },
+    elements: { UploadId: upload.id, PartNumber: String(named.number), ETag: named.etag },
   });
+}
+
+/** As it was computed here or sent; undefined when nobody knows it. */
+function checksumOf(part: Part, upload: Upload, algorithm: string): string | undefined {
+  if (algorithm === upload.algorithm) return part.checksum;
+  return part.sent?.algorithm === algorithm ? part.sent.value : undefined;
 }
 
 function entityTooSmall(engine: Engine, part: Part): S3Error {

@@ -15,7 +15,7 @@ export async function putObject(
     requireWriteConditions(conditions, storage.object(bucket, key));
   };
   requirePermitted();
-  const { content, proof } = await receiveBody(engine, body, 'CRC64NVME');
+  const { content, proof } = await receiveBody(engine, body, body.claimedAlgorithm ?? 'CRC64NVME');
   const etag = proof.md5.toString('hex');
   const { sizeBytes, checksum } = proof;
   try {

@@ -19,8 +19,8 @@ export async function uploadPart(
 ): Promise<UploadPartResult> {
   const { storage } = engine;
   const { bucket, key, uploadId, partNumber } = address;
-  const { algorithm } = requireUpload(engine, bucket, key, uploadId);
-  requireAlgorithm(body, algorithm);
+  const { algorithm, algorithmChosen } = requireUpload(engine, bucket, key, uploadId);
+  if (algorithmChosen) requireAlgorithm(body, algorithm);
   const { content, proof } = await receiveBody(engine, body, algorithm);
   const etag = proof.md5.toString('hex');
   const part: Part = {
@@ -28,7 +28,8 @@ export async function uploadPart(
     etag,
     sizeBytes: proof.sizeBytes,
     modifiedMs: engine.now(),
-    checksum: proof.checksum.value,
+    checksum: proof.asked,
+    ...(proof.checksum.algorithm === algorithm ? {} : { sent: proof.checksum }),
     content,
   };
   try {
@@ -41,6 +42,7 @@ export async function uploadPart(
   return { etag, checksum: proof.checksum };
 }
 
+/** Where no algorithm was chosen for the upload, clients send any for the parts. */
 function requireAlgorithm({ claimedAlgorithm }: IncomingBody, expected: string): void {
   if (claimedAlgorithm === undefined || claimedAlgorithm === expected) return;
   throw new S3Error(

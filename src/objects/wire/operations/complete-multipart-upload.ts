@@ -1,7 +1,13 @@
 /** POST /bucket/key?uploadId=…: the listed parts, in order, become the object. */
 import { S3Error } from '../../errors.ts';
 import { writeChecksum } from '../checksum-output.ts';
-import { CHECKSUM_ALGORITHMS, type Checksum, checksumElement, checksumField } from '../checksums.ts';
+import {
+  CHECKSUM_ALGORITHMS,
+  type Checksum,
+  type ChecksumAlgorithm,
+  checksumElement,
+  checksumField,
+} from '../checksums.ts';
 import { type Conditions, readConditions, unquoteEtag } from '../conditions.ts';
 import type { Fields } from '../fields.ts';
 import { type S3Request, type S3Response, xmlResponse } from '../message.ts';
@@ -12,8 +18,8 @@ import { requireUploadId } from './upload-part.ts';
 export interface CompletedPart {
   readonly number: number;
   readonly etag: string;
-  /** Base64, where the client repeats it. */
-  readonly checksum: string | undefined;
+  /** Those that the client repeats, in base64. */
+  readonly checksums: readonly { readonly algorithm: ChecksumAlgorithm; readonly value: string }[];
 }
 
 export interface CompleteMultipartUploadInput {
@@ -56,12 +62,11 @@ function readPart(node: XmlNode): CompletedPart {
   const number = Number(childText(node, 'PartNumber') || Number.NaN);
   const etag = childText(node, 'ETag');
   if (!Number.isInteger(number) || etag === undefined) throw new S3Error('MalformedXML');
-  const checksums = CHECKSUM_ALGORITHMS.map((algorithm) => childText(node, checksumElement(algorithm)));
-  return {
-    number,
-    etag: unquoteEtag(etag),
-    checksum: checksums.find((checksum) => checksum !== undefined),
-  };
+  const checksums = CHECKSUM_ALGORITHMS.flatMap((algorithm) => {
+    const value = childText(node, checksumElement(algorithm));
+    return value === undefined ? [] : [{ algorithm, value }];
+  });
+  return { number, etag: unquoteEtag(etag), checksums };
 }
 
 function readClaim(fields: Fields): CompleteMultipartUploadInput['claimed'] {
