@@ -88,8 +88,7 @@ export class Session {
       else this.#executor.execute(step, now);
     }
     this.#running = false;
-    this.#requestSince =
-      this.#parser.midRequest && !this.#stalled ? (this.#requestSince ?? now) : undefined;
+    this.#requestSince = this.#parser.midRequest && !this.#stalled ? (this.#requestSince ?? now) : undefined;
   }
 
   /** The client has authenticated: full-size requests from now on. */
