@@ -132,6 +132,7 @@ export class Octet implements AsyncDisposable {
       services: () => this.#services,
       world,
       startedAtMs: this.startedAtMs,
+      token: config.adminToken,
     });
     this.#endpoints.set('admin', { main: this.#admin.endpoint });
     for (const name of SERVICE_NAMES) {

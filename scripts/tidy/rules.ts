@@ -63,7 +63,7 @@ export const rooms: Readonly<Record<string, Room>> = {
   },
   index: { own: ['*'], core: ['*'], node: [], http: false, packages: [] },
   /** Every other file of a service: the server and what it is made of. */
-  server: { own: ['*'], core: ['*'], node: ['buffer', 'crypto', 'stream'], http: true, packages: [] },
+  server: { own: ['*'], core: ['*'], node: ['buffer', 'crypto', 'stream', 'path'], http: true, packages: [] },
 };
 
 /** Packages that one named file wraps, so that one file changes when the package does. */

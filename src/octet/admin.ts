@@ -10,7 +10,9 @@
  *   GET /spans?requestId=&limit=   recent operations, oldest first
  *   GET /events               the same, live, as server-sent events
  */
+import { createHash, timingSafeEqual } from 'node:crypto';
 import type { RunningService, World } from '../core/lifecycle.ts';
+import { isLoopback } from '../core/net/loopback.ts';
 import type { Observatory } from '../core/observe/observer.ts';
 import type { Span } from '../core/observe/types.ts';
 import {
@@ -20,6 +22,7 @@ import {
   type HttpResponse,
   type HttpServer,
   json,
+  problem,
   startHttpServer,
   text,
 } from '../http/index.ts';
@@ -32,6 +35,8 @@ export interface AdminOptions {
   readonly services: () => readonly RunningService[];
   readonly world: World;
   readonly startedAtMs: number;
+  /** Asked for as a bearer token by everything but /healthz and /readyz; '' asks for none. */
+  readonly token: string;
 }
 
 /** Spans in one answer of /spans. */
@@ -76,9 +81,28 @@ export async function startAdmin(options: AdminOptions): Promise<HttpServer> {
   return startHttpServer({
     host: { ...world, observer: observatory.observer('admin') },
     address: { host: options.host, port: options.port },
-    handler: router.handle,
+    handler: (request) => refusal(options.token, request) ?? router.handle(request),
     name: 'admin',
   });
+}
+
+/** A web page of another origin, or one that reached us by another name (DNS rebinding), learns nothing. */
+function refusal(token: string, request: HttpRequest): HttpResponse | undefined {
+  if (request.path === '/healthz' || request.path === '/readyz') return undefined;
+  if (token !== '')
+    return hasToken(token, request) ? undefined : problem(401, { detail: 'the admin token, please' });
+  const host = request.headers.get('host') ?? '';
+  const colon = host.lastIndexOf(':');
+  const name = colon < 0 ? host : host.slice(0, colon);
+  const isLocal = name === 'localhost' || name === '[::1]' || isLoopback(name);
+  if (isLocal && request.headers.get('origin') === undefined) return undefined;
+  return problem(403, { detail: 'asked for from another origin or by another name' });
+}
+
+function hasToken(token: string, request: HttpRequest): boolean {
+  const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
+  const given = request.headers.get('authorization') ?? '';
+  return timingSafeEqual(digest(given), digest(`Bearer ${token}`));
 }
 
 function readiness(services: readonly RunningService[]): HttpResponse {

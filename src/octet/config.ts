@@ -92,7 +92,7 @@ const queue = v.strictObject({
 const objects = v.strictObject({
   port: port(9000),
   accessKeyId: text('octet'),
-  secretAccessKey: text('octet-secret'),
+  secretAccessKey: text('octet-development'),
   region: text('us-east-1'),
   /** Created at each start when missing. */
   buckets: list(),
@@ -146,22 +146,26 @@ const api = v.strictObject({
 });
 
 const pool = v.strictObject({
-  /** `host:port`; empty takes the service of the same name in this process. */
+  /** `host:port`; empty takes the service of the pool's name in this process (`api`, `objects`). */
   servers: list(),
+  /** Asked every two seconds; '' counts the servers as up. */
   healthPath: text('/healthz'),
 });
 
 const route = v.strictObject({
+  host: v.optional(v.string()),
   pathPrefix: v.string(),
   pool: v.string(),
-  /** Replaces the prefix on the way to the server. */
-  rewritePrefix: v.optional(v.string()),
+  /** Takes the prefix off the path sent on. */
+  stripPrefix: v.optional(v.boolean()),
+  /** Put before the path sent on. */
+  addPrefix: v.optional(v.string()),
 });
 
 const balancer = v.strictObject({
   port: port(8080),
   managementPort: port(8079),
-  pools: v.optional(v.record(v.string(), pool), { api: { servers: [], healthPath: '/healthz' } }),
+  pools: v.optional(v.record(v.string(), pool), { api: {} }),
   routes: v.optional(v.array(route), [{ pathPrefix: '/', pool: 'api' }]),
 });
 
@@ -182,6 +186,8 @@ export const octetSchema = v.strictObject({
   logLevel: v.optional(v.picklist(['debug', 'info', 'warn', 'error', 'silent']), 'warn'),
   /** State, metrics and events of this process. */
   adminPort: port(8901),
+  /** Asked for by the admin address and the console; needed to listen beyond loopback. */
+  adminToken: text(''),
   dns: v.optional(dns, {}),
   database: v.optional(database, {}),
   cache: v.optional(cache, {}),

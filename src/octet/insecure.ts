@@ -24,6 +24,7 @@ export function refuseInsecure(config: OctetConfig): void {
       ? [`${service}.${setting}`]
       : [];
   });
+  if (config.adminToken === '') missing.push('adminToken');
   if (missing.length === 0) return;
   throw new ConfigError(
     `listening on ${config.host} needs secrets of your own: set ${missing.join(', ')}, or listen on 127.0.0.1`,

@@ -4,10 +4,13 @@
  */
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
+import type { PoolOptions, RouteOptions } from '../balancer/index.ts';
+import { ConfigError } from '../core/config/config.ts';
+import { systemFiles } from '../core/files/system-files.ts';
 import type { Host, RunningService } from '../core/lifecycle.ts';
 import type { OctetConfig, ServiceName } from './config.ts';
 import { portOf } from './ports.ts';
-import type { Endpoints } from './urls.ts';
+import { type Endpoints, hostPort, serviceEnv } from './urls.ts';
 
 export interface StartContext {
   readonly config: OctetConfig;
@@ -79,7 +82,105 @@ export const starters: Readonly<Record<ServiceName, Starter>> = {
     };
     context.keep(await startCache(options, context.host('cache')));
   },
+
+  async queue(context) {
+    const { startQueue, DEFAULT_QUEUE_OPTIONS } = await import('../queue/index.ts');
+    const { config } = context;
+    const { port, managementPort, user, password } = config.queue;
+    const options = {
+      ...DEFAULT_QUEUE_OPTIONS,
+      host: config.host,
+      port: portOf(config, port),
+      managementPort: portOf(config, managementPort),
+      user,
+      password,
+      // Beyond loopback a password of one's own has been required already.
+      plainLogin: 'anywhere' as const,
+    };
+    const host = context.host('queue');
+    context.keep(await startQueue(options, host));
+    await declareQueues(context, host);
+  },
+
+  async objects(context) {
+    const { startObjects, DEFAULT_OBJECTS_OPTIONS } = await import('../objects/index.ts');
+    const { config } = context;
+    const options = {
+      ...DEFAULT_OBJECTS_OPTIONS,
+      ...config.objects,
+      host: config.host,
+      port: portOf(config, config.objects.port),
+    };
+    context.keep(await startObjects(options, context.host('objects')));
+  },
+
+  async balancer(context) {
+    const { startBalancer, DEFAULT_BALANCER_OPTIONS } = await import('../balancer/index.ts');
+    const { config } = context;
+    const pools: Record<string, PoolOptions> = {};
+    for (const [name, pool] of Object.entries(config.balancer.pools)) {
+      const servers = pool.servers.length > 0 ? pool.servers : serversOf(context, name);
+      pools[name] = { servers, ...(pool.healthPath === '' ? {} : { health: { path: pool.healthPath } }) };
+    }
+    const options = {
+      ...DEFAULT_BALANCER_OPTIONS,
+      host: config.host,
+      managementHost: config.host,
+      port: portOf(config, config.balancer.port),
+      managementPort: portOf(config, config.balancer.managementPort),
+      pools,
+      routes: config.balancer.routes as RouteOptions[],
+    };
+    context.keep(await startBalancer(options, context.host('balancer')));
+  },
+
+  async console(context) {
+    const { startConsole } = await import('../console/index.ts');
+    const { config } = context;
+    const admin = context.endpoints.get('admin')?.['main'];
+    const own: Record<string, string> = admin === undefined ? {} : { octet: `http://${hostPort(admin)}` };
+    const sources = Object.keys(config.console.sources).length > 0 ? config.console.sources : own;
+    const options = {
+      host: config.host,
+      port: portOf(config, config.console.port),
+      sources,
+      token: config.adminToken,
+      assets: webFolder(),
+    };
+    context.keep(await startConsole(options, { ...context.host('console'), files: systemFiles }));
+  },
 } as Partial<Record<ServiceName, Starter>> as Record<ServiceName, Starter>;
+
+/** `web/` of the package, from the sources as from the bundle in `dist/`. */
+function webFolder(): string {
+  return path.join(import.meta.dirname, import.meta.dirname.endsWith('octet') ? '../../web' : '../web');
+}
+
+/** The servers of a pool that names a service of this process. @throws ConfigError when it does not run here */
+function serversOf(context: StartContext, pool: string): string[] {
+  const servers: string[] = [];
+  for (const [name, endpoints] of context.endpoints) {
+    const isInstance = name === pool || name.startsWith(`${pool}-`);
+    if (isInstance && endpoints['main'] !== undefined) servers.push(hostPort(endpoints['main']));
+  }
+  if (servers.length === 0) {
+    throw new ConfigError(
+      `balancer.pools.${pool}.servers is empty, and no service ${pool} runs in this process`,
+    );
+  }
+  return servers;
+}
+
+async function declareQueues(context: StartContext, host: Host): Promise<void> {
+  const { exchanges, queues, bindings } = context.config.queue;
+  if (exchanges.length + queues.length + bindings.length === 0) return;
+  const { connectQueue } = await import('../queue/index.ts');
+  const url = serviceEnv('queue', context.config, context.endpoints)['AMQP_URL'] ?? '';
+  await using client = await connectQueue({ ...host, url, name: 'octet setup' });
+  for (const { name, type } of exchanges) await client.declareExchange(name, { type, durable: true });
+  for (const name of queues) await client.declareQueue(name, { durable: true });
+  for (const { queue, exchange, routingKey } of bindings) await client.bindQueue(queue, exchange, routingKey);
+}
 
 /** A zone's text has line breaks; a path has none. */
 async function zoneText(context: StartContext, source: string): Promise<string> {
