@@ -23,7 +23,7 @@
  * record, from passing for one of this journal. The chain finds what a CRC cannot: batches that are intact but
  * not the successors of the ones before them.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { assert } from '../assert.ts';
 import { crc32 } from '../bytes/crc32.ts';
 import { MAX_BATCH_BYTES } from './limits.ts';
@@ -75,10 +75,16 @@ export function chainOf(previous: Uint8Array, batch: Omit<Batch, 'chain'>): Buff
   return chainOfFrame(previous, frame);
 }
 
-/** The same for a batch that is a frame already. */
+/**
+ * The same for a batch that is a frame already. The chain's place is right before the covered part: with the
+ * previous chain put there for the moment, one call hashes both, which is twice as fast for small batches.
+ */
 export function chainOfFrame(previous: Uint8Array, frame: Buffer): Buffer {
-  const hash = createHash('sha256').update(previous).update(frame.subarray(AT.id)).digest();
-  return hash.subarray(0, CHAIN_BYTES);
+  const own = Buffer.from(frame.subarray(AT.chain, AT.id));
+  frame.set(previous, AT.chain);
+  const digest = hash('sha256', frame.subarray(AT.chain), 'buffer');
+  frame.set(own, AT.chain);
+  return digest.subarray(0, CHAIN_BYTES);
 }
 
 /** `batch` with its chain, as the successor of a batch with the chain `previous`. */
@@ -121,13 +127,13 @@ export function decodeBatch(bytes: Buffer, offset: number, crcSeed: number): Dec
 export function whyNotNext(
   last: Mark,
   batch: StoredBatch,
-  chain: Buffer = chainOf(last.chain, batch),
+  chain: Uint8Array = chainOf(last.chain, batch),
 ): string | undefined {
   if (batch.position !== last.position + 1) {
     return `position ${batch.position} follows position ${last.position}`;
   }
   if (batch.epoch < last.epoch) return `epoch ${batch.epoch} follows epoch ${last.epoch}`;
-  return chain.equals(batch.chain) ? undefined : 'the hash chain is broken';
+  return Buffer.compare(chain, batch.chain) === 0 ? undefined : 'the hash chain is broken';
 }
 
 function readBatch(frame: Buffer, kind: BatchKind, records: Buffer[]): StoredBatch {

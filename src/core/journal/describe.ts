@@ -46,7 +46,12 @@ async function* describeSegment(
       yield `  continues position ${header.before.position}, epoch ${header.before.epoch}, chain ${hex(header.before.chain)}`;
     }
     yield '  position  epoch  kind     records      bytes     offset  chain';
-    const cursor = new SegmentCursor(file, header.before, crcSeedOf(header.incarnation), () => sizeBytes);
+    const cursor = new SegmentCursor({
+      file,
+      before: header.before,
+      crcSeed: crcSeedOf(header.incarnation),
+      sizeBytes: () => sizeBytes,
+    });
     let step = await cursor.next();
     for (; step.kind === 'batch'; step = await cursor.next()) yield lineOf(step);
     if (step.kind === 'bad') yield `! offset ${step.offset}: ${step.reason}`;

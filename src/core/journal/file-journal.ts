@@ -5,8 +5,9 @@
  *   roll:      a full segment is left as it is; the next gets its header under a draft name, is synced, gets
  *              its name, the folder is synced; only then does the first batch go in
  *   truncate:  whole segments, oldest first, the folder synced after each, so that no hole can be left
- *   open:      verify the last segment batch by batch; cut off a torn tail; write its last batch once more and
+ *   open:      check the CRCs of the last segment; cut off a torn tail; write its last batch once more and
  *              sync, see below
+ *   read:      check CRCs, positions, epochs and the chain, from the beginning of the segment on
  *
  * Only one append is under way at a time, so at most the last batch can be unfinished after a crash. This makes
  * "torn" and "rotten" different: after an unfinished batch nothing sound can follow. If the end of the last
@@ -134,10 +135,16 @@ async function recover(files: Files, folder: string, firsts: Position[]): Promis
       const said = header.before.position + 1;
       throw new JournalError('corrupt', `${newest.path} says that its first position is ${said}`);
     }
-    const cursor = new SegmentCursor(active, header.before, crcSeedOf(header.incarnation), () =>
-      active.size(),
-    );
-    await settleTail(active, cursor, crcSeedOf(header.incarnation));
+    const crcSeed = crcSeedOf(header.incarnation);
+    const sizeBytes = () => active.size();
+    const cursor = new SegmentCursor({
+      file: active,
+      before: header.before,
+      crcSeed,
+      sizeBytes,
+      skims: true,
+    });
+    await settleTail(active, cursor, crcSeed);
     newest.sizeBytes = active.size();
     return { incarnation: header.incarnation, segments, active, last: markOf(cursor.last) };
   } catch (error) {
@@ -359,7 +366,12 @@ class FileJournal implements Journal {
           `${segment.path} belongs to another journal, ${header.incarnation}`,
         );
       }
-      const cursor = new SegmentCursor(file, header.before, this.#crcSeed, () => segment.sizeBytes);
+      const cursor = new SegmentCursor({
+        file,
+        before: header.before,
+        crcSeed: this.#crcSeed,
+        sizeBytes: () => segment.sizeBytes,
+      });
       let group: StoredBatch[] = [];
       let groupBytes = 0;
       // Evaluated anew each time: appends go on, and the last segment may cease to be the last.

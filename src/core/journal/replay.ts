@@ -1,35 +1,52 @@
 import { whyNotNext } from './batch.ts';
 import { JournalError } from './errors.ts';
 import { BEFORE_FIRST } from './genesis.ts';
-import type { Journal, Mark, Position } from './types.ts';
+import type { Journal, Mark, Position, StoredBatch } from './types.ts';
 
 /**
  * Brings a state machine that remembers `after` (undefined: an empty one) to the end of the journal: calls
  * `apply` for every record of every data batch after the mark, in order.
- *
- * Holds the journal against the mark: one that ends before it (its tail was lost), or that is not its
- * continuation (another history, an old copy put back), is refused before anything is applied.
- *
  * @returns the mark of the last batch
- * @throws JournalError `corrupt`, `trimmed`; what `apply` throws
+ * @throws as `batchesAfter` does; what `apply` throws
  */
 export async function replay(
   journal: Journal,
   after: Mark | undefined,
   apply: (record: Uint8Array, position: Position) => void,
 ): Promise<Mark> {
-  const head = await journal.head();
   let last = after ?? BEFORE_FIRST;
-  checkEnd(head.last, last);
-  for await (const group of journal.read(last.position + 1)) {
+  for await (const batch of batchesAfter(journal, after)) {
+    if (batch.kind === 'data') for (const record of batch.records) apply(record, batch.position);
+    last = batch;
+  }
+  return { position: last.position, epoch: last.epoch, chain: Uint8Array.from(last.chain) };
+}
+
+/**
+ * The batches after the mark (undefined: all), in order.
+ *
+ * Holds the journal against the mark: one that ends before it (its tail was lost), or that is not its
+ * continuation (another history, an old copy put back), is refused before anything is yielded.
+ *
+ * @throws JournalError `corrupt`, `trimmed`
+ */
+export async function* batchesAfter(
+  journal: Journal,
+  after: Mark | undefined,
+): AsyncGenerator<StoredBatch, void> {
+  const mark = after ?? BEFORE_FIRST;
+  const head = await journal.head();
+  checkEnd(head.last, mark);
+  let next = mark.position + 1;
+  for await (const group of journal.read(next)) {
     for (const batch of group) {
-      const reason = whyNotNext(last, batch);
-      if (reason !== undefined) throw new JournalError('corrupt', `position ${batch.position}: ${reason}`);
-      if (batch.kind === 'data') for (const record of batch.records) apply(record, batch.position);
-      last = { position: batch.position, epoch: batch.epoch, chain: batch.chain };
+      if (batch.position === mark.position + 1) checkContinues(mark, batch);
+      if (batch.position !== next)
+        throw new JournalError('corrupt', `position ${batch.position} instead of ${next}`);
+      yield batch;
+      next += 1;
     }
   }
-  return { ...last, chain: Uint8Array.from(last.chain) };
 }
 
 function checkEnd(end: Mark, mark: Mark): void {
@@ -41,4 +58,9 @@ function checkEnd(end: Mark, mark: Mark): void {
     const message = `the journal has another history than the one remembered at position ${mark.position}`;
     throw new JournalError('corrupt', message);
   }
+}
+
+function checkContinues(mark: Mark, batch: StoredBatch): void {
+  const reason = whyNotNext(mark, batch);
+  if (reason !== undefined) throw new JournalError('corrupt', `position ${batch.position}: ${reason}`);
 }

@@ -129,25 +129,31 @@ export type Step =
   /** Bytes that are no batch begin at `offset`. `torn`: what an unfinished write may leave. */
   | { readonly kind: 'bad'; readonly offset: number; readonly reason: string; readonly torn: boolean };
 
+export interface CursorOptions {
+  readonly file: OpenFile;
+  /** The batch before the segment's first. */
+  readonly before: Mark;
+  readonly crcSeed: number;
+  /** Up to where the file may be read now: an append under way may lie behind. */
+  readonly sizeBytes: () => number;
+  /** To find the end only: checks CRCs, positions and epochs, but not the chain, which costs most. */
+  readonly skims?: boolean;
+}
+
 /**
  * Reads a segment batch by batch and holds each against its predecessor: position, epoch and chain.
  * `last` is the newest batch that was sound.
  */
 export class SegmentCursor {
-  readonly #file: OpenFile;
-  readonly #crcSeed: number;
-  readonly #sizeBytes: () => number;
+  readonly #options: CursorOptions;
   #last: Mark;
   #offset = SEGMENT_HEADER_BYTES;
   #window = Buffer.alloc(0);
   #windowStart = 0;
 
-  /** @param sizeBytes up to where the file may be read now: an append under way may lie behind */
-  constructor(file: OpenFile, before: Mark, crcSeed: number, sizeBytes: () => number) {
-    this.#file = file;
-    this.#sizeBytes = sizeBytes;
-    this.#last = before;
-    this.#crcSeed = crcSeed;
+  constructor(options: CursorOptions) {
+    this.#options = options;
+    this.#last = options.before;
   }
 
   get last(): Mark {
@@ -156,16 +162,18 @@ export class SegmentCursor {
 
   async next(): Promise<Step> {
     const offset = this.#offset;
-    let decoded = decodeBatch(this.#window, offset - this.#windowStart, this.#crcSeed);
+    const { crcSeed, skims = false } = this.#options;
+    let decoded = decodeBatch(this.#window, offset - this.#windowStart, crcSeed);
     while (decoded.kind === 'need-more') {
       const enough = await this.#load(offset, decoded.bytes);
       if (!enough && this.#window.length === 0) return { kind: 'end', offset };
       if (!enough) return { kind: 'bad', offset, reason: 'the file ends within a batch', torn: true };
-      decoded = decodeBatch(this.#window, 0, this.#crcSeed);
+      decoded = decodeBatch(this.#window, 0, crcSeed);
     }
     if (decoded.kind === 'bad') return { kind: 'bad', offset, reason: decoded.reason, torn: true };
     const { batch, frame } = decoded;
-    const reason = whyNotNext(this.#last, batch, chainOfFrame(this.#last.chain, frame));
+    const chain = skims ? batch.chain : chainOfFrame(this.#last.chain, frame);
+    const reason = whyNotNext(this.#last, batch, chain);
     if (reason !== undefined) return { kind: 'bad', offset, reason, torn: false };
     this.#last = batch;
     this.#offset = offset + frame.length;
@@ -174,9 +182,10 @@ export class SegmentCursor {
 
   /** A fresh window each time: records handed out keep looking into the old one. */
   async #load(offset: number, neededBytes: number): Promise<boolean> {
-    const left = Math.max(0, this.#sizeBytes() - offset);
+    const { file, sizeBytes } = this.#options;
+    const left = Math.max(0, sizeBytes() - offset);
     const into = Buffer.allocUnsafe(Math.min(left, Math.max(neededBytes, READ_WINDOW_BYTES)));
-    const length = await this.#file.read(offset, into);
+    const length = await file.read(offset, into);
     this.#window = into.subarray(0, length);
     this.#windowStart = offset;
     return length >= neededBytes;

@@ -108,7 +108,8 @@ export interface Journal extends AsyncDisposable {
   append(batch: Batch, expected: Position): Promise<AppendResult>;
   /**
    * The batches from position `from` to the last there is when reading gets there, in groups of about
-   * `maxBytes` (default 1 MiB), at least one batch each. Their bytes are the reader's to keep.
+   * `maxBytes` (default 1 MiB), at least one batch each. Their bytes are the reader's to keep. Each batch has
+   * been held against the one before it; only the first must be, by a reader who remembers a mark.
    * @throws JournalError `trimmed` when `from` has been let go of; `corrupt` naming the place
    */
   read(from: Position, options?: { readonly maxBytes?: number }): AsyncIterable<StoredBatch[]>;
