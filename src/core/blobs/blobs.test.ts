@@ -130,6 +130,22 @@ suite('blobs', () => {
     await assert.rejects(get(blobs, two), { code: 'corrupt' });
   });
 
+  test("sound chunks in each other's place are corrupt, as a misdirected write leaves them", async () => {
+    const files = createMemoryFiles();
+    await using blobs = await open(files);
+    const id = await put(blobs, new SeededRandom(3).bytes(2 * CHUNK));
+    const file = await files.open(await pathOf(files, id), 'write');
+    const chunks = [0, 1].map(() => Buffer.alloc(CHUNK + 4));
+    for (const [index, chunk] of chunks.entries()) await file.read(index * chunk.length, chunk);
+    for (const [index, chunk] of chunks.entries()) await file.write((1 - index) * chunk.length, chunk);
+    await assert.rejects(get(blobs, id), { code: 'corrupt', message: /chunk 0 at offset 0/ });
+    await assert.rejects(get(blobs, id, { start: CHUNK }), {
+      code: 'corrupt',
+      message: /chunk 1 at offset 65540/,
+    });
+    await file.close();
+  });
+
   test('what is missing, removed or no id at all is missing', async () => {
     const files = createMemoryFiles();
     await using blobs = await open(files);

@@ -243,6 +243,52 @@ suite('file journal: damage', () => {
     await mixed.close();
   });
 
+  test('sound batches in the wrong place are damage, as a misdirected write leaves them', async () => {
+    const { files, segments } = await written(5);
+    const path = segments[0] as string;
+    const whole = await bytesOf(files, path);
+    const frameBytes = frameBytesOf([recordOf(0, 100)]);
+    for (const [from, to] of [
+      [1, 2],
+      [2, 1],
+      [4, 1],
+      [1, 4],
+    ] as const) {
+      const bytes = Buffer.from(whole);
+      const placeOf = (index: number) => whole.length - (6 - index) * frameBytes;
+      whole.copy(bytes, placeOf(to), placeOf(from), placeOf(from) + frameBytes);
+      await replace(files, path, bytes);
+      await assert.rejects(open(files), {
+        code: 'corrupt',
+        message: new RegExp(`position ${from + 2} follows`),
+      });
+    }
+  });
+
+  test('a batch of another history of the same journal breaks the chain', async () => {
+    const files = createMemoryFiles();
+    await (await open(files)).close();
+    const other = await copyOf(files);
+    const path = `${FOLDER}/0000000000000001.segment`;
+    for (const [index, copy] of [files, other].entries()) {
+      const journal = await open(copy);
+      const writer = await startWriter(journal, { random: new SeededRandom(index) });
+      for (const text of ['a', 'b', 'c']) await writer.propose(Buffer.from(`${text}${index}`));
+      await journal.close();
+    }
+    const bytes = await bytesOf(files, path);
+    const frameBytes = frameBytesOf([Buffer.from('b0')]);
+    const place = bytes.length - 2 * frameBytes;
+    (await bytesOf(other, path)).copy(bytes, place, place, place + frameBytes);
+    await replace(files, path, bytes);
+    const journal = await open(files);
+    await assert.rejects(recordsOf(journal), {
+      code: 'corrupt',
+      message: `${path}, offset ${place}: the hash chain is broken`,
+    });
+    await journal.close();
+  });
+
   test('a newer format is refused by name', async () => {
     const { files, segments } = await written(1);
     const path = segments[0] as string;
