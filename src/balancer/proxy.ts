@@ -16,6 +16,7 @@ import {
   type HttpRequest,
   type HttpResponse,
   problem,
+  takeArrived,
 } from '../http/index.ts';
 import { disguisedField, isLoop, plainAddress, requestFields, responseFields } from './engine/forwarding.ts';
 import type { Pool, Server } from './engine/pool.ts';
@@ -208,6 +209,13 @@ export class ReverseProxy {
     if (response.body.sizeBytes === 0) {
       done('');
       return { status: response.status, headers };
+    }
+    // A short answer has come whole: it goes out in one write. One with trailers keeps its chunks.
+    const hasTrailers = !response.body.trailers()[Symbol.iterator]().next().done;
+    const whole = hasTrailers ? undefined : takeArrived(response.body);
+    if (whole !== undefined) {
+      done('');
+      return { status: response.status, headers, body: whole };
     }
     return {
       status: response.status,

@@ -130,6 +130,16 @@ export class IncomingBody implements Body {
     return promise;
   }
 
+  /** All of it if it has arrived already, else undefined and nothing is taken. */
+  takeArrived(): Buffer | undefined {
+    if (this.#state.kind !== 'ended' || this.#taken) return undefined;
+    this.#taken = true;
+    const parts = this.#queue;
+    this.#queue = [];
+    this.#queuedBytes = 0;
+    return parts.length === 1 ? parts[0] : Buffer.concat(parts);
+  }
+
   async bytes(limitBytes: number): Promise<Buffer> {
     if (this.sizeBytes !== undefined && this.sizeBytes > limitBytes) {
       this.discard();
@@ -157,6 +167,11 @@ export class IncomingBody implements Body {
 
 function tooLarge(limitBytes: number): HttpError {
   return new HttpError(413, `the content is longer than ${limitBytes} bytes`);
+}
+
+/** The whole body at once if it has arrived already; undefined otherwise, and then nothing is taken. */
+export function takeArrived(body: Body): Buffer | undefined {
+  return body instanceof IncomingBody ? body.takeArrived() : undefined;
 }
 
 const NO_SOURCE: BodySource = { wanted: () => undefined, discarded: () => undefined };

@@ -1,4 +1,5 @@
 /** HTTP/1.1: server, client, router, and what handlers need. See README.md. */
+export { takeArrived } from './body.ts';
 export { createHttpClient, type HttpClient, type HttpClientOptions } from './client.ts';
 export { type ConditionalRequest, evaluateConditions, ifRangeHolds, type Validators } from './conditional.ts';
 export { HttpClientError, type HttpClientErrorCode, HttpError } from './errors.ts';

@@ -47,6 +47,8 @@ export interface HttpLimits {
   readonly keepAliveTimeoutMs: number;
   /** Open connections of one listener; more get 503 and are closed. */
   readonly maxConnections: number;
+  /** Open connections from one address; more get 503 and are closed. Balancers open many from one address. */
+  readonly maxConnectionsPerAddress: number;
   /** How long a closed connection waits for its peer to close too, milliseconds. */
   readonly closeTimeoutMs: number;
   /** Bytes one connection may hold for a peer that does not read; then it is destroyed. */
@@ -75,6 +77,7 @@ export const DEFAULT_HTTP_LIMITS: HttpLimits = {
   writeStallTimeoutMs: 30_000,
   keepAliveTimeoutMs: 75_000,
   maxConnections: 16_384,
+  maxConnectionsPerAddress: 4_096,
   closeTimeoutMs: 2_000,
   maxBufferedBytes: 64 * 1024 * 1024,
 };

@@ -416,6 +416,20 @@ suite('an HTTP server survives', () => {
     assert.equal((await response(one)).body, 'GET /again');
   });
 
+  test('more connections from one address than allowed get 503', async () => {
+    await using running = await start(hello, { maxConnectionsPerAddress: 1 });
+    const one = await running.peer();
+    one.send(get('/'));
+    await response(one);
+    const two = await running.peer();
+    assert.match((await two.untilClosed()).toString(), /^HTTP\/1.1 503 /);
+    one.close();
+    await eventually(() => running.server.connectionCount === 0);
+    const three = await running.peer();
+    three.send(get('/'));
+    assert.match((await response(three)).head, /200 OK/);
+  });
+
   test('a client that goes: the signal tells the handler', async () => {
     const aborted = Promise.withResolvers<void>();
     async function* ticks(request: HttpRequest): AsyncGenerator<Buffer> {

@@ -33,7 +33,7 @@ export interface HttpServerOptions {
   readonly name?: string;
 }
 
-export interface HttpServer {
+export interface HttpServer extends AsyncDisposable {
   readonly endpoint: Endpoint;
   readonly connectionCount: number;
   /** Accepts no more; idle connections close, busy ones after their present answer. */
@@ -55,6 +55,7 @@ class Server implements HttpServer {
   readonly limits: HttpLimits;
   readonly metrics: HttpMetrics;
   readonly connections = new Set<ServerConnection>();
+  readonly #perAddress = new Map<string, number>();
   #listener: Listener | undefined;
   #stamp = '';
   #stampSecond = -1;
@@ -78,9 +79,28 @@ class Server implements HttpServer {
       refuse: lastWords,
       ...(tls === undefined ? {} : { tls, alpn: ['http/1.1'] }),
     };
-    this.#listener = await this.host.network.listen(options, (connection) => {
-      this.connections.add(new ServerConnection(this, connection));
-    });
+    this.#listener = await this.host.network.listen(options, (connection) => this.#accept(connection));
+  }
+
+  #accept(connection: Connection): void {
+    const { address } = connection.remote;
+    const count = this.#perAddress.get(address) ?? 0;
+    if (count >= this.limits.maxConnectionsPerAddress) {
+      this.metrics.refused('address-connections');
+      connection.attach({ data: () => undefined });
+      connection.end(lastWords());
+      return;
+    }
+    this.#perAddress.set(address, count + 1);
+    this.connections.add(new ServerConnection(this, connection));
+  }
+
+  /** A connection is closed, or another protocol's. */
+  forget(connection: ServerConnection, address: string): void {
+    if (!this.connections.delete(connection)) return;
+    const left = this.#perAddress.get(address)! - 1;
+    if (left === 0) this.#perAddress.delete(address);
+    else this.#perAddress.set(address, left);
   }
 
   get endpoint(): Endpoint {
@@ -112,6 +132,10 @@ class Server implements HttpServer {
     this.stop();
     await this.#listener!.close(drainMs);
     for (const connection of this.connections) connection.destroy();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
   }
 }
 
@@ -182,7 +206,7 @@ class ServerConnection implements ConnectionHandler, BodySource {
   close(): void {
     this.#closing = true;
     this.#timer?.timer.cancel();
-    this.#server.connections.delete(this);
+    this.#server.forget(this, this.#connection.remote.address);
     const exchange = this.#exchange;
     this.#exchange = undefined;
     exchange?.body.fail(new HttpError(400, 'the client closed the connection'));
@@ -469,7 +493,7 @@ class ServerConnection implements ConnectionHandler, BodySource {
     this.#flush();
     this.#closing = true;
     this.#timer?.timer.cancel();
-    this.#server.connections.delete(this);
+    this.#server.forget(this, this.#connection.remote.address);
     this.#exchange = undefined;
     exchange.request.answered();
     const connection = this.#connection;

@@ -317,6 +317,54 @@ suite('a server session reads', () => {
   });
 });
 
+suite('any bytes', () => {
+  const seeds = [
+    ...BAD_REQUESTS.map((attack) => attack.bytes),
+    'POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3;x="y"\r\nabc\r\n0\r\nT: u\r\n\r\n',
+    'PUT /a HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabcGET / HTTP/1.1\r\nHost: a\r\n\r\n',
+  ].filter((bytes) => bytes.length < 300);
+  const mutated = fc
+    .record({
+      seed: fc.constantFrom(...seeds),
+      edits: fc.array(fc.record({ at: fc.nat(), byte: fc.constantFrom(0, 9, 10, 13, 32, 58, 59, 48, 255) }), {
+        maxLength: 4,
+      }),
+      cut: fc.nat(),
+    })
+    .map(({ seed, edits, cut }) => {
+      const bytes = latin1(seed);
+      for (const { at, byte } of edits) bytes[at % bytes.length] = byte;
+      return { bytes, cut: cut % (bytes.length + 1) };
+    });
+
+  test('make events or a refusal, never an exception, and the same in any pieces', () => {
+    fc.assert(
+      fc.property(mutated, ({ bytes, cut }) => {
+        const whole = serve([bytes], true).seen;
+        const pieces = [bytes.subarray(0, cut), bytes.subarray(cut)].filter((part) => part.length > 0);
+        assert.deepEqual(serve(pieces, true).seen, whole);
+        ask([bytes], 'GET', true);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  test('also as noise', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ minLength: 1, maxLength: 200 }), (noise) => {
+        serve([Buffer.from(noise)], true);
+        ask([Buffer.from(noise)], 'GET', true);
+        ask(
+          [latin1('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n'), Buffer.from(noise)],
+          'GET',
+          true,
+        );
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+});
+
 suite('a client session reads', () => {
   const cases: readonly { name: string; method?: string; bytes: string; ended?: boolean; seen: Seen[] }[] = [
     {
