@@ -1,6 +1,6 @@
 import { codeOf, messageOf } from '../errors.ts';
 import type { Files, OpenFile } from '../files/files.ts';
-import { CRC_BYTES, chunkCrc, encodeTrailer, STORED_CHUNK_BYTES } from './blob-format.ts';
+import { chunkCrc, encodeTrailer, STORED_CHUNK_BYTES, TRAILER_BYTES } from './blob-format.ts';
 import { BlobError } from './errors.ts';
 import { CHUNK_BYTES, SYNC_EVERY_BYTES } from './limits.ts';
 import type { BlobInfo, BlobWriter } from './types.ts';
@@ -29,7 +29,8 @@ export class ChunkedBlobWriter implements BlobWriter {
   readonly #file: OpenFile;
   readonly #place: BlobPlace;
   readonly #ended: () => void;
-  readonly #chunk = Buffer.allocUnsafe(STORED_CHUNK_BYTES);
+  /** The chunk being filled, and room for its checksum and the trailer behind it. */
+  readonly #chunk = Buffer.allocUnsafe(STORED_CHUNK_BYTES + TRAILER_BYTES);
   #chunkBytes = 0;
   #chunks = 0;
   #unsyncedBytes = 0;
@@ -61,17 +62,30 @@ export class ChunkedBlobWriter implements BlobWriter {
   }
 
   async #flushChunk(): Promise<void> {
-    const content = this.#chunk.subarray(0, this.#chunkBytes);
-    this.#chunk.writeUInt32BE(chunkCrc(this.#place.id, this.#chunks, content), this.#chunkBytes);
-    const stored = this.#chunk.subarray(0, this.#chunkBytes + CRC_BYTES);
+    const stored = this.#sealChunk();
     await this.#file.write(this.#chunks * STORED_CHUNK_BYTES, stored);
-    this.#unsyncedBytes += stored.length;
-    if (this.#chunkBytes < CHUNK_BYTES) return;
     this.#chunks += 1;
     this.#chunkBytes = 0;
+    this.#unsyncedBytes += stored.length;
     if (this.#unsyncedBytes < SYNC_EVERY_BYTES) return;
     await this.#file.sync();
     this.#unsyncedBytes = 0;
+  }
+
+  /** @returns the chunk with its checksum behind it, or nothing when it is empty */
+  #sealChunk(): Buffer {
+    const content = this.#chunk.subarray(0, this.#chunkBytes);
+    if (content.length === 0) return content;
+    const end = this.#chunk.writeUInt32BE(chunkCrc(this.#place.id, this.#chunks, content), content.length);
+    return this.#chunk.subarray(0, end);
+  }
+
+  /** The last chunk and the trailer go in one write: a small blob costs one. */
+  async #flushEnd(sizeBytes: number): Promise<void> {
+    const stored = this.#sealChunk();
+    this.#chunk.set(encodeTrailer(this.#place.id, sizeBytes), stored.length);
+    const end = this.#chunk.subarray(0, stored.length + TRAILER_BYTES);
+    await this.#file.write(this.#chunks * STORED_CHUNK_BYTES, end);
   }
 
   async finish(): Promise<BlobInfo> {
@@ -79,8 +93,7 @@ export class ChunkedBlobWriter implements BlobWriter {
     const { id, folder, draft, path } = this.#place;
     const { sizeBytes } = this;
     await this.#guard(async () => {
-      if (this.#chunkBytes > 0) await this.#flushChunk();
-      await this.#file.write(this.#file.size(), encodeTrailer(id, sizeBytes));
+      await this.#flushEnd(sizeBytes);
       await this.#file.sync();
       await this.#file.close();
       await this.#files.rename(draft, path);

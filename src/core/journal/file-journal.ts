@@ -434,8 +434,11 @@ class FileJournal implements Journal {
 
   close(): Promise<void> {
     this.#closing ??= this.#inTurn(async () => {
-      await this.#active.close();
-      await this.#lock.release();
+      try {
+        await this.#active.close();
+      } finally {
+        await this.#lock.release();
+      }
     });
     return this.#closing;
   }

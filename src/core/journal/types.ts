@@ -139,7 +139,7 @@ export interface JournalWriter extends AsyncDisposable {
    *
    * @throws JournalError at once, before anything is queued: `too-large`, `overloaded`, `read-only`, `closed`
    * @returns a promise that rejects with JournalError `no-space` (nothing stored, the writer goes on),
-   *   `outcome-unknown` or `fenced` (the writer is read-only from here on)
+   *   `fenced` or `read-only` (nothing stored, and nothing will be), or `outcome-unknown` (then nothing will be)
    */
   propose(record: Uint8Array): Promise<Position>;
   /**

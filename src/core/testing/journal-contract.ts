@@ -238,6 +238,16 @@ function writing(make: Make): void {
     assert.throws(() => writer.propose(Buffer.from('late')), { code: 'closed' });
   });
 
+  test('closing the writer waits for what is queued', async () => {
+    await using subject = await make();
+    const writer = await startWriter(subject.journal, { random });
+    const queued = ['a', 'b', 'c'].map((text) => writer.propose(Buffer.from(text)));
+    await writer.close();
+    assert.equal(writer.waitingBytes, 0);
+    assert.equal((await Promise.all(queued)).length, 3);
+    assert.deepEqual(textsOf(await readAll(subject.journal, 3)).flat(), ['a', 'b', 'c']);
+  });
+
   test('a second writer fences the first', async () => {
     await using subject = await make();
     const { journal } = subject;
