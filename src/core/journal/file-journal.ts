@@ -204,7 +204,9 @@ async function findSoundBatch(
   crcSeed: number,
 ): Promise<{ position: Position; offset: number } | undefined> {
   for (let from = start; from < file.size(); from += READ_WINDOW_BYTES) {
-    const window = Buffer.alloc(READ_WINDOW_BYTES + MAGIC_BYTES.length - 1);
+    const window = Buffer.allocUnsafe(
+      Math.min(READ_WINDOW_BYTES + MAGIC_BYTES.length - 1, file.size() - from),
+    );
     const bytes = window.subarray(0, await file.read(from, window));
     for (let at = bytes.indexOf(MAGIC_BYTES); at >= 0; at = bytes.indexOf(MAGIC_BYTES, at + 1)) {
       const position = await positionOfBatchAt(file, from + at, crcSeed);
