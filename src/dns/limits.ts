@@ -38,6 +38,8 @@ export interface DnsLimits {
   readonly messageTimeoutMs: number;
   /** Answers written to a TCP peer that it did not take. */
   readonly maxBufferedBytes: number;
+  /** Answers put together before they are written as one piece: one read may hold a thousand questions. */
+  readonly maxGatheredBytes: number;
   /** Queries of one TCP connection being answered; further ones wait unread. BIND 23, Knot and others 16-64. */
   readonly maxPipelined: number;
   readonly closeTimeoutMs: number;
@@ -99,6 +101,7 @@ export const DEFAULT_DNS_LIMITS: DnsLimits = {
   idleTimeoutMs: 10_000,
   messageTimeoutMs: 10_000,
   maxBufferedBytes: 1024 * 1024,
+  maxGatheredBytes: 64 * 1024,
   maxPipelined: 64,
   closeTimeoutMs: 1_000,
 

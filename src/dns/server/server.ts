@@ -346,6 +346,7 @@ class DnsServer implements Dns {
     for (const stream of this.#streams) stream.finish();
     await this.#allAnswered(drainTimeoutMs);
     this.#recursor.close();
+    await this.#allAnswered(this.#limits.closeTimeoutMs);
     for (const stream of this.#streams) stream.finish();
     await Promise.all([
       this.#socket?.close(),
@@ -412,17 +413,20 @@ class Stream {
     if (this.#session.unanswered === 0 && !this.#congested) this.#connection.end();
   }
 
-  /** Answers what can be answered now, writes all of it at once, and decides whether to read on. */
+  /** Answers what can be answered now, a bounded piece at a time, and decides whether to read on. */
   #work(): void {
     if (this.#reading || this.#connection.destroyed) return;
     this.#reading = true;
-    while (!this.#congested) {
-      const message = this.#session.next();
-      if (message === undefined) break;
-      this.#answer(message, (reply) => this.#answered(reply));
-    }
+    do {
+      for (let next = this.#session.next(); next !== undefined; next = this.#session.next()) {
+        this.#answer(next, (reply) => this.#answered(reply));
+      }
+    } while (this.#flush());
     this.#reading = false;
-    this.#flush();
+    if (this.#finishing) this.finish();
+    else if (this.#congested || this.#session.saturated) this.#connection.pause();
+    else this.#connection.resume();
+    this.#watchPartial();
   }
 
   #answered(reply: Buffer | undefined): void {
@@ -431,14 +435,13 @@ class Stream {
     if (!this.#reading) this.#work();
   }
 
-  #flush(): void {
+  /** Writes what is gathered. @returns true when it made room for more */
+  #flush(): boolean {
+    if (this.#congested) return false;
     const output = this.#session.takeOutput();
-    if (output !== undefined && !this.#connection.destroyed && !this.#connection.write(output))
-      this.#congested = true;
-    if (this.#finishing) this.finish();
-    else if (this.#congested || this.#session.saturated) this.#connection.pause();
-    else this.#connection.resume();
-    this.#watchPartial();
+    if (output === undefined || this.#connection.destroyed) return false;
+    this.#congested = !this.#connection.write(output);
+    return !this.#congested;
   }
 
   #watchPartial(): void {

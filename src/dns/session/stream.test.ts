@@ -4,7 +4,7 @@ import { chunkings } from '../../core/testing/chunkings.ts';
 import { frame } from '../wire/framing.ts';
 import { StreamSession } from './stream.ts';
 
-const LIMITS = { maxPipelined: 3, messageTimeoutMs: 100 };
+const LIMITS = { maxPipelined: 3, messageTimeoutMs: 100, maxGatheredBytes: 1_000 };
 const QUESTIONS = [Buffer.from('one'), Buffer.from('two'), Buffer.from('three')];
 
 test('questions come out whole and answers leave as one piece', () => {
@@ -57,4 +57,14 @@ test('an unfinished message has a deadline that further octets do not move', () 
   session.received(Buffer.from('whole'));
   assert.equal(session.next()?.toString(), 'whole');
   assert.equal(session.deadlineMs(130), undefined);
+});
+
+test('enough answers are written before more questions are taken', () => {
+  const session = new StreamSession({ ...LIMITS, maxGatheredBytes: 10 });
+  session.received(frame(QUESTIONS));
+  session.next();
+  session.answered(Buffer.alloc(10));
+  assert.equal(session.next(), undefined);
+  assert.equal(session.takeOutput()?.length, 12);
+  assert.equal(session.next()?.toString(), 'two');
 });

@@ -8,14 +8,17 @@ import { ReceiveBuffer } from '../../core/bytes/receive-buffer.ts';
 import type { DnsLimits } from '../limits.ts';
 import { frame, takeFrame } from '../wire/framing.ts';
 
+type StreamLimits = Pick<DnsLimits, 'maxPipelined' | 'messageTimeoutMs' | 'maxGatheredBytes'>;
+
 export class StreamSession {
-  readonly #limits: Pick<DnsLimits, 'maxPipelined' | 'messageTimeoutMs'>;
+  readonly #limits: StreamLimits;
   readonly #incoming = new ReceiveBuffer();
   #outgoing: Buffer[] = [];
+  #outgoingBytes = 0;
   #unanswered = 0;
   #partialSinceMs: number | undefined;
 
-  constructor(limits: Pick<DnsLimits, 'maxPipelined' | 'messageTimeoutMs'>) {
+  constructor(limits: StreamLimits) {
     this.#limits = limits;
   }
 
@@ -23,10 +26,10 @@ export class StreamSession {
     this.#incoming.append(chunk);
   }
 
-  /** The next question, to be followed by one `answered`. Undefined when there is none, or when too many are
-   * being answered. */
+  /** The next question, to be followed by one `answered`. Undefined when there is none, when too many are being
+   * answered, or when enough answers are gathered to be written first. */
   next(): Buffer | undefined {
-    if (this.saturated) return undefined;
+    if (this.saturated || this.#outgoingBytes >= this.#limits.maxGatheredBytes) return undefined;
     const message = takeFrame(this.#incoming);
     if (message !== undefined) {
       this.#unanswered += 1;
@@ -38,7 +41,9 @@ export class StreamSession {
   /** The answer to one question; nothing when the question deserves none. */
   answered(bytes: Buffer | undefined): void {
     this.#unanswered -= 1;
-    if (bytes !== undefined) this.#outgoing.push(bytes);
+    if (bytes === undefined) return;
+    this.#outgoing.push(bytes);
+    this.#outgoingBytes += bytes.length;
   }
 
   /** All answers given since the last call as one piece to write; undefined when there are none. */
@@ -46,6 +51,7 @@ export class StreamSession {
     if (this.#outgoing.length === 0) return undefined;
     const bytes = frame(this.#outgoing);
     this.#outgoing = [];
+    this.#outgoingBytes = 0;
     return bytes;
   }
 
