@@ -37,7 +37,7 @@ export class Cursor implements IterableIterator<Entry> {
     if (this.#leaf === undefined || this.#left <= 0) return this.#finish();
     assert(
       this.#isValid(),
-      'a range was read on after a commit or a release; take a snapshot to scan longer',
+      'a range was read on after a commit, a release or the close; a scan that lives longer takes a snapshot',
     );
     while (this.#slot === this.#end) {
       if (!this.#advance()) return this.#finish();

@@ -2,6 +2,7 @@
  * All trees of a store over one set of pages: what can be read and changed now, and in versions of it.
  */
 import { Cursor } from './cursor.ts';
+import { StoreError } from './errors.ts';
 import { PAGE_BYTES } from './limits.ts';
 import { fillLongValuePage, LONG_VALUE_PAGE_BYTES } from './long-value.ts';
 import { clearPage, LONG_VALUE, Page, type PageRef } from './page.ts';
@@ -36,6 +37,7 @@ export class Forest {
   #freezing = new Set<string>();
   /** Counts changes, so that a scan notices that it has been overtaken. */
   #changes = 0;
+  #isClosed = false;
 
   constructor(pages: Pages) {
     this.pages = pages;
@@ -47,6 +49,17 @@ export class Forest {
     return roots.size - Number(roots.has(CATALOG));
   }
 
+  /** From here on every read is refused, also those of snapshots and of scans that have begun. */
+  close(): void {
+    this.#isClosed = true;
+    this.#changes += 1;
+  }
+
+  /** @throws StoreError `closed` */
+  checkOpen(): void {
+    if (this.#isClosed) throw new StoreError('closed', 'the store is closed');
+  }
+
   /** The root of `tree` now, or in `version`. */
   root(tree: string, version?: Version): PageRef | undefined {
     const { versions } = this.pages;
@@ -54,15 +67,18 @@ export class Forest {
   }
 
   get(tree: string, key: Uint8Array, version?: Version): Buffer | undefined {
+    this.checkOpen();
     return getValue(this.pages, this.root(tree, version), key);
   }
 
   has(tree: string, key: Uint8Array, version?: Version): boolean {
+    this.checkOpen();
     return hasKey(this.pages, this.root(tree, version), key);
   }
 
   /** A scan of the current state, valid until the next change. */
   range(tree: string, options: RangeOptions): IterableIterator<Entry> {
+    this.checkOpen();
     const changes = this.#changes;
     return new Cursor(this.pages, this.root(tree), options, () => this.#changes === changes);
   }
@@ -74,7 +90,8 @@ export class Forest {
     options: RangeOptions,
     isTaken: () => boolean,
   ): IterableIterator<Entry> {
-    return new Cursor(this.pages, this.root(tree, version), options, isTaken);
+    this.checkOpen();
+    return new Cursor(this.pages, this.root(tree, version), options, () => !this.#isClosed && isTaken());
   }
 
   /**

@@ -36,4 +36,4 @@ export const WAITING_BYTES_MAX = 256 * 1_024 * 1_024;
 export const WRITE_BYTES = 128 * 1_024;
 
 /** Freed page buffers kept for the next copies. */
-export const SPARE_BUFFERS_MAX = 64;
+export const SPARE_BUFFERS_MAX = 256;

@@ -107,13 +107,14 @@ export function setChild(page: Page, slot: number, child: PageRef): void {
 
 /** Compares the key at `slot` with `key` where it lies. */
 export function compareKeyAt(page: Page, slot: number, key: Uint8Array): number {
-  const start = keyAt(page, slot);
-  const length = keyBytes(page, slot);
-  const shared = length < key.length ? length : key.length;
-  if (shared >= NATIVE_FROM_BYTES) {
-    return page.bytes.compare(key, 0, key.length, start, start + length);
-  }
+  return compareAt(page, keyAt(page, slot), keyBytes(page, slot), key);
+}
+
+/** Compares the `length` bytes at `start` of the page with `key`. */
+function compareAt(page: Page, start: number, length: number, key: Uint8Array): number {
   const bytes = page.bytes;
+  const shared = length < key.length ? length : key.length;
+  if (shared >= NATIVE_FROM_BYTES) return bytes.compare(key, 0, key.length, start, start + length);
   for (let index = 0; index < shared; index += 1) {
     const difference = bytes[start + index]! - key[index]!;
     if (difference !== 0) return difference;
@@ -121,32 +122,39 @@ export function compareKeyAt(page: Page, slot: number, key: Uint8Array): number 
   return length - key.length;
 }
 
-/** The first slot whose key is at least `key`; `count` when there is none. */
-export function lowerBound(page: Page, key: Uint8Array): number {
+// The two searches below read cells themselves, without asking the page for its kind at every step: looking
+// up a key is little else.
+
+/** The first slot of a leaf whose key is at least `key`; `count` when there is none. */
+export function lowerBound(leaf: Page, key: Uint8Array): number {
+  const { view } = leaf;
   let low = 0;
-  let high = page.count;
+  let high = leaf.count;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if (compareKeyAt(page, middle, key) < 0) low = middle + 1;
+    const cell = view.getUint16(HEADER_BYTES + middle * SLOT_BYTES);
+    if (compareAt(leaf, cell + LEAF_CELL_HEAD, view.getUint16(cell), key) < 0) low = middle + 1;
     else high = middle;
   }
   return low;
 }
 
-export function holdsKey(page: Page, slot: number, key: Uint8Array): boolean {
-  return slot < page.count && compareKeyAt(page, slot, key) === 0;
-}
-
-/** The slot of the child that holds `key`, or would. */
-export function childSlot(page: Page, key: Uint8Array): number {
+/** The slot of the child of a branch that holds `key`, or would. */
+export function childSlot(branch: Page, key: Uint8Array): number {
+  const { view } = branch;
   let low = 1;
-  let high = page.count;
+  let high = branch.count;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if (compareKeyAt(page, middle, key) <= 0) low = middle + 1;
+    const cell = view.getUint16(HEADER_BYTES + middle * SLOT_BYTES);
+    if (compareAt(branch, cell + BRANCH_CELL_HEAD, view.getUint16(cell + 8), key) <= 0) low = middle + 1;
     else high = middle;
   }
   return low - 1;
+}
+
+export function holdsKey(page: Page, slot: number, key: Uint8Array): boolean {
+  return slot < page.count && compareKeyAt(page, slot, key) === 0;
 }
 
 function cellBytes(page: Page, slot: number): number {

@@ -147,17 +147,14 @@ class TreeStore implements Store {
   }
 
   get(tree: string, key: Uint8Array): Buffer | undefined {
-    this.#checkOpen();
     return this.#forest.get(tree, key);
   }
 
   has(tree: string, key: Uint8Array): boolean {
-    this.#checkOpen();
     return this.#forest.has(tree, key);
   }
 
   range(tree: string, options: RangeOptions = {}): IterableIterator<Entry> {
-    this.#checkOpen();
     return this.#forest.range(tree, options);
   }
 
@@ -395,6 +392,7 @@ class TreeStore implements Store {
     this.#stopTimer();
     await this.#flushing;
     await this.#turn;
+    this.#forest.close();
     try {
       if (this.#broken === undefined && this.#hasChanges()) await this.#checkpointNow();
     } catch {

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { createMemoryFiles } from '../files/memory-files.ts';
 import { SeededRandom } from '../random/seeded-random.ts';
 import { randomKey, randomValue } from '../testing/store-contract.ts';
+import { checkStore } from './check.ts';
 import { Cursor } from './cursor.ts';
 import { Forest } from './forest.ts';
 import { freeBytes, keyBytes, NODE_BYTES, usedBytes } from './node.ts';
@@ -144,4 +145,50 @@ test('a page is changed in place until a version needs it, and copied once then'
   assert.equal(String(forest.get('t', bytes('k'), version)), '2');
   pages.versions.release(version);
   assert.equal(pages.allocate(), first, 'the old page is free again');
+});
+
+/** Keys that differ only behind 900 equal bytes: eight cells fill a branch, so that few keys make a deep tree. */
+const deepKey = (index: number) => bytes(`${'x'.repeat(900)}${String(index).padStart(6, '0')}`);
+
+test('deep trees divide and join their branches', async () => {
+  const pages = await newPages();
+  const forest = new Forest(pages);
+  const random = new SeededRandom(5);
+  const present = new Set<number>();
+  for (let step = 0; step < 12_000; step += 1) {
+    const index = random.below(4_000);
+    const filling = step < 6_000;
+    if (random.chance(filling ? 0.9 : 0.1)) {
+      forest.apply({ kind: 'put', tree: 't', key: deepKey(index), value: bytes('v') });
+      present.add(index);
+    } else {
+      forest.apply({ kind: 'delete', tree: 't', key: deepKey(index) });
+      present.delete(index);
+    }
+    if (step % 1_000 === 999) {
+      assert.deepEqual(await checkStore(forest, []), [], `step ${step}`);
+      assert.equal(keysOf(pages, forest.root('t')).length, present.size);
+    }
+    if (step === 6_000) assert.ok(pages.read(forest.root('t')!.number, pages.stamp).level >= 3);
+  }
+});
+
+test('ranges deleted from a deep tree leave a sound tree, whatever their bounds', async () => {
+  const random = new SeededRandom(6);
+  for (let round = 0; round < 25; round += 1) {
+    const pages = await newPages();
+    const forest = new Forest(pages);
+    for (let index = 0; index < 600; index += 1) {
+      forest.apply({ kind: 'put', tree: 't', key: deepKey(index), value: bytes('v') });
+    }
+    const [from, to] = [random.below(600), random.below(600)].sort((left, right) => left - right) as [
+      number,
+      number,
+    ];
+    forest.apply({ kind: 'delete-range', tree: 't', from: deepKey(from), to: deepKey(to) });
+    assert.deepEqual(await checkStore(forest, []), [], `${from} to ${to}`);
+    assert.equal(keysOf(pages, forest.root('t')).length, 600 - (to - from));
+    forest.apply({ kind: 'put', tree: 't', key: deepKey(from), value: bytes('again') });
+    assert.deepEqual(await checkStore(forest, []), [], `${from} to ${to}, and one more`);
+  }
 });
