@@ -1,0 +1,129 @@
+/**
+ * The other services, reached through their clients, by URL: the one place where the API meets them.
+ */
+import { connectCache } from '../cache/index.ts';
+import type { Host } from '../core/lifecycle.ts';
+import { createHttpClient, type HttpRequest, type HttpResponse } from '../http/index.ts';
+import { createObjectsClient } from '../objects/index.ts';
+import { connectQueue } from '../queue/index.ts';
+import { ApiError } from './errors.ts';
+import type { FileStore } from './files.ts';
+import type { ApiOptions } from './options.ts';
+import type { Publisher } from './outbox.ts';
+import type { Cache } from './row-cache.ts';
+
+/** A cache that does not answer quickly is worse than none: the database is there. */
+const CACHE_TIMEOUT_MS = 500;
+/** How long a signed URL of ours lives: only until the request it is made for has been sent. */
+const SIGNED_SECONDS = 60;
+
+export async function openCache(url: string, host: Host, name: string): Promise<Cache> {
+  const client = await connectCache({ ...host, url, name, commandTimeoutMs: CACHE_TIMEOUT_MS });
+  return {
+    async get(key) {
+      const reply = await client.command('GET', key);
+      return typeof reply === 'string' ? reply : undefined;
+    },
+    async set(key, value, { seconds, onlyIfMissing }) {
+      const condition = onlyIfMissing === true ? ['NX'] : [];
+      await client.command('SET', key, value, 'EX', String(seconds), ...condition);
+    },
+    async ping() {
+      await client.command('PING');
+    },
+    close: () => client.close(),
+  };
+}
+
+export async function openPublisher(url: string, host: Host, name: string): Promise<Publisher> {
+  const client = await connectQueue({ ...host, url, name });
+  return {
+    publish: (event) =>
+      client.publish(event.exchange, event.routingKey, event.body, {
+        persistent: true,
+        contentType: 'application/json',
+        messageId: event.id,
+        type: event.routingKey,
+        ...(event.requestId === '' ? {} : { requestId: event.requestId }),
+      }),
+    close: () => client.close(),
+  };
+}
+
+/** Request fields that the object store shall see, and response fields that its client shall. */
+const ASKED = ['range', 'if-match', 'if-none-match', 'if-modified-since', 'if-unmodified-since', 'if-range'];
+const ANSWERED = [
+  'content-type',
+  'content-length',
+  'content-range',
+  'accept-ranges',
+  'etag',
+  'last-modified',
+  'cache-control',
+  'content-encoding',
+];
+
+export function openFiles(options: ApiOptions, host: Host): FileStore {
+  const { endpoint, accessKeyId, secretAccessKey } = parseObjectsUrl(options.objectsUrl ?? '');
+  const { filesBucket: bucket, objectsRegion: region } = options;
+  const client = createObjectsClient({ ...host, endpoint, accessKeyId, secretAccessKey, region });
+  const http = createHttpClient(host);
+  return {
+    put: (name, body, contentType, requestId) => client.put(bucket, name, body, { contentType, requestId }),
+    delete: (name, requestId) => client.delete(bucket, name, { requestId }),
+    async fetch(name, request) {
+      const method = request.method === 'HEAD' ? 'HEAD' : 'GET';
+      const headers = ASKED.flatMap((field) => pair(field, request.headers.get(field)));
+      const url = client.presign(method, bucket, name, SIGNED_SECONDS);
+      const answer = await http.request({
+        method,
+        url,
+        headers: [...headers, ['X-Request-Id', request.id]],
+        signal: request.signal,
+      });
+      if (answer.status >= 400 && answer.status !== 412 && answer.status !== 416) {
+        await answer.body.bytes(64 * 1024);
+        return missing(answer.status, request);
+      }
+      const kept = ANSWERED.flatMap((field) => pair(field, answer.headers.get(field)));
+      return {
+        status: answer.status,
+        headers: [...kept, ['X-Content-Type-Options', 'nosniff']],
+        body: answer.body,
+      };
+    },
+    async close() {
+      await Promise.all([client.close(), http.close()]);
+    },
+  };
+}
+
+function pair(name: string, value: string | undefined): [string, string][] {
+  return value === undefined ? [] : [[name, value]];
+}
+
+function missing(status: number, request: HttpRequest): HttpResponse {
+  const problemStatus = status === 404 ? 404 : 502;
+  const title =
+    problemStatus === 404
+      ? `There is no file ${request.params['name']}`
+      : 'The object store refused the request';
+  return {
+    status: problemStatus,
+    headers: [['Content-Type', 'application/problem+json']],
+    body: JSON.stringify({ type: 'about:blank', title, status: problemStatus }),
+  };
+}
+
+/** http://accessKeyId:secretAccessKey@host:port. @throws ApiError `bad-option` */
+function parseObjectsUrl(text: string): { endpoint: string; accessKeyId: string; secretAccessKey: string } {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || url.username === '' || url.password === '') {
+    throw new ApiError('bad-option', 'objectsUrl must be http://accessKeyId:secretAccessKey@host:port');
+  }
+  return {
+    endpoint: url.origin,
+    accessKeyId: decodeURIComponent(url.username),
+    secretAccessKey: decodeURIComponent(url.password),
+  };
+}

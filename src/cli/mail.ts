@@ -1,0 +1,97 @@
+/** `octet mail send|list|read|wait|delete`: the running mail service from a shell. */
+import { sendMail } from '../mail/index.ts';
+import { cliWorld } from './cli-world.ts';
+import { CliError, EXIT } from './exit.ts';
+import { requireUrl } from './require-url.ts';
+import type { SettingFlags } from './settings.ts';
+
+export interface MailFlags extends SettingFlags {
+  readonly from?: string;
+  readonly to?: string;
+  readonly subject?: string;
+  readonly text?: string;
+  readonly timeoutMs?: string;
+}
+
+type Verb = (flags: MailFlags, id: string | undefined) => Promise<number>;
+
+const verbs: Readonly<Record<string, Verb>> = { send, list, read, wait, delete: remove };
+
+export async function mailCommand(verb: string, id: string | undefined, flags: MailFlags): Promise<number> {
+  const run = Object.hasOwn(verbs, verb) ? verbs[verb] : undefined;
+  if (run === undefined)
+    throw new CliError(EXIT.usage, `mail: ${verb} is not known; there are ${Object.keys(verbs).join(', ')}`);
+  return run(flags, id);
+}
+
+async function send(flags: MailFlags): Promise<number> {
+  const { to, from = 'octet@localhost', subject = '', text = '' } = flags;
+  if (to === undefined) throw new CliError(EXIT.usage, 'mail send needs --to');
+  const url = new URL(await requireUrl('SMTP_URL', 'mail', flags));
+  const message = `From: <${from}>\nTo: <${to}>\nSubject: ${oneLine(subject)}\n\n${text}\n`;
+  const result = await sendMail(
+    { ...cliWorld(), host: url.hostname, port: Number(url.port) },
+    { from, to: to.split(','), data: message },
+  );
+  process.stdout.write(`${result.reply.lines.join(' ')}\n`);
+  return 0;
+}
+
+/** A line break in a header field would begin another one. */
+function oneLine(text: string): string {
+  return text.replaceAll('\r', ' ').replaceAll('\n', ' ');
+}
+
+async function list(flags: MailFlags): Promise<number> {
+  const { messages } = (await ask('GET', `/api/messages?${filter(flags)}`, flags)) as {
+    messages: Record<string, unknown>[];
+  };
+  for (const message of messages) {
+    process.stdout.write(
+      `${message['id']}  ${message['receivedAt']}  ${message['mailbox']}  ${message['from']}  ${message['subject']}\n`,
+    );
+  }
+  return 0;
+}
+
+async function read(flags: MailFlags, id: string | undefined): Promise<number> {
+  if (id === undefined) throw new CliError(EXIT.usage, 'mail read needs the id that `octet mail list` shows');
+  const raw = await ask('GET', `/api/messages/${encodeURIComponent(id)}/raw`, flags);
+  process.stdout.write(String(raw));
+  return 0;
+}
+
+async function wait(flags: MailFlags): Promise<number> {
+  const timeout = flags.timeoutMs === undefined ? '' : `&timeoutMs=${encodeURIComponent(flags.timeoutMs)}`;
+  const message = (await ask('GET', `/api/wait?${filter(flags)}${timeout}`, flags)) as Record<
+    string,
+    unknown
+  >;
+  process.stdout.write(`${message['id']}  ${message['mailbox']}  ${message['subject']}\n`);
+  return 0;
+}
+
+async function remove(flags: MailFlags, id: string | undefined): Promise<number> {
+  if (id === undefined)
+    throw new CliError(EXIT.usage, 'mail delete needs the id that `octet mail list` shows');
+  await ask('DELETE', `/api/messages/${encodeURIComponent(id)}`, flags);
+  return 0;
+}
+
+function filter(flags: MailFlags): string {
+  const query = new URLSearchParams();
+  for (const name of ['from', 'to', 'subject'] as const) {
+    const value = flags[name];
+    if (value !== undefined) query.set(name, value);
+  }
+  return query.toString();
+}
+
+async function ask(method: string, path: string, flags: MailFlags): Promise<unknown> {
+  const base = await requireUrl('MAIL_URL', 'mail', flags);
+  const response = await fetch(base + path, { method });
+  const body = await response.text();
+  if (response.status >= 400) throw new CliError(EXIT.failed, `mail: ${response.status} ${body}`);
+  const isJson = (response.headers.get('content-type') ?? '').startsWith('application/json');
+  return isJson ? (JSON.parse(body) as unknown) : body;
+}
