@@ -21,6 +21,21 @@ export const EDNS_UDP_BYTES = 1_232;
 /** A larger TTL on the wire counts as zero. RFC 2181 section 8. */
 export const MAX_TTL_SECONDS = 2_147_483_647;
 
+/** Addresses of one zone's servers that are considered; more do not make it more reachable. */
+export const MAX_ADDRESSES_PER_ZONE = 16;
+/** How often each server of a zone is asked in one round while it is silent: a lost datagram is common, two in
+ * a row are not. BIND and Unbound retry up to five times, each with longer waits. */
+export const ROUNDS_PER_ZONE = 2;
+/** Labels shown one at a time before larger steps begin. RFC 9156 section 2.3, MINIMISE_ONE_LAB. */
+export const SINGLE_LABEL_STEPS = 4;
+/** What was learnt of a server is learnt anew after so long. BIND `lame-ttl` 10 min, Unbound
+ * `infra-host-ttl` 15 min. */
+export const SERVER_MEMORY_MS = 15 * 60_000;
+
+/** What our client waits for each attempt and transport, and how often it tries. glibc: 5 s and 2. */
+export const CLIENT_TIMEOUT_MS = 2_000;
+export const CLIENT_ATTEMPTS = 3;
+
 export interface DnsLimits {
   /** Errors collected from one zone file before the parser gives up; the first few tell the story. */
   readonly maxZoneErrors: number;

@@ -8,6 +8,7 @@
 import type { World } from '../../core/lifecycle.ts';
 import type { Endpoint } from '../../core/net/network.ts';
 import { type DnsCode, DnsError } from '../errors.ts';
+import { CLIENT_ATTEMPTS, CLIENT_TIMEOUT_MS, DEFAULT_DNS_LIMITS } from '../limits.ts';
 import { addressFromText } from '../wire/address.ts';
 import { CLASS, classNumber, RCODE, rcodeName, TYPE, typeName, typeNumber } from '../wire/codes.ts';
 import { extendedErrorsOf } from '../wire/edns.ts';
@@ -81,9 +82,6 @@ export interface DnsClient {
   query(name: string, type: string, options?: DnsQueryOptions): Promise<DnsReply>;
 }
 
-const DEFAULT_TIMEOUT_MS = 2_000;
-const DEFAULT_ATTEMPTS = 3;
-
 export function createDnsClient(options: DnsClientOptions): DnsClient {
   const query: DnsClient['query'] = (name, type, details = {}) => ask(options, name, type, details);
   const resolve = async (name: string, type: string): Promise<DnsRecord[]> =>
@@ -108,7 +106,7 @@ async function ask(
   details: DnsQueryOptions,
 ): Promise<DnsReply> {
   const { server, clock } = options;
-  const attempts = options.attempts ?? DEFAULT_ATTEMPTS;
+  const attempts = options.attempts ?? CLIENT_ATTEMPTS;
   const startedAt = clock.monotonic();
   const question = {
     name: nameFromText(name),
@@ -120,8 +118,8 @@ async function ask(
     transport: details.transport ?? ('udp-then-tcp' as const),
     // A stub asks one server that it was given, over a network it trusts; the letters stay readable in its logs.
     caseRandomisation: false,
-    maxMismatches: MAX_MISMATCHES,
-    timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+    maxMismatches: DEFAULT_DNS_LIMITS.maxMismatches,
+    timeoutMs: options.timeoutMs ?? CLIENT_TIMEOUT_MS,
     server,
   };
   let outcome: Outcome = { kind: 'timeout' };
@@ -138,8 +136,6 @@ async function ask(
     durationMs: clock.monotonic() - startedAt,
   };
 }
-
-const MAX_MISMATCHES = 10;
 
 function typeFromText(text: string): number {
   const type = typeNumber(text);

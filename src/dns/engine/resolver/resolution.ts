@@ -14,7 +14,7 @@
  * never refilled: that bounds NXNSAttack, TsuNAME, CAMP and every other way of making one question into many.
  */
 import type { Random } from '../../../core/random/random.ts';
-import type { DnsLimits } from '../../limits.ts';
+import { type DnsLimits, MAX_ADDRESSES_PER_ZONE, ROUNDS_PER_ZONE, SINGLE_LABEL_STEPS } from '../../limits.ts';
 import { addressToText } from '../../wire/address.ts';
 import { CLASS, EXTENDED_ERROR, RCODE, rcodeName, TYPE, typeName } from '../../wire/codes.ts';
 import type { ExtendedError } from '../../wire/edns.ts';
@@ -80,13 +80,6 @@ type Finding =
   | { readonly kind: 'alias'; readonly records: readonly ResourceRecord[]; readonly target: Name }
   | { readonly kind: 'no-data' | 'no-name'; readonly soa: ResourceRecord | undefined }
   | { readonly kind: 'failure'; readonly error: ExtendedError };
-
-/** Of addresses per server name and names per zone, what is worth trying. */
-const MAX_ADDRESSES_PER_ZONE = 16;
-/** Each server of a zone is asked so often when it is silent. */
-const PASSES = 2;
-/** Labels shown one at a time before larger steps begin. RFC 9156 section 2.3. */
-const SINGLE_LABEL_STEPS = 4;
 
 export class Resolution {
   readonly #state: ResolverState;
@@ -338,7 +331,7 @@ export class Resolution {
     );
     const bailiwick = { zone: cut.zone, covers: (other: Name) => this.#covers(cut, other) };
     let reason = 'no address of a server is known';
-    for (let pass = 0; pass < PASSES && candidates.length > 0; pass += 1) {
+    for (let round = 0; round < ROUNDS_PER_ZONE && candidates.length > 0; round += 1) {
       const silent: ServerAddress[] = [];
       for (const server of candidates) {
         const heard = yield* this.#askServer(server, cut.recursionDesired, name, type);

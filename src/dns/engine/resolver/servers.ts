@@ -6,7 +6,7 @@
  * everything ends by itself.
  */
 import type { Random } from '../../../core/random/random.ts';
-import type { DnsLimits } from '../../limits.ts';
+import { type DnsLimits, SERVER_MEMORY_MS } from '../../limits.ts';
 import type { ServerAddress } from './delegations.ts';
 
 type ServerLimits = Pick<
@@ -22,8 +22,6 @@ interface Memory {
   readonly sinceMs: number;
 }
 
-/** What was learnt is learnt anew after so long. BIND 30 min (lame-ttl 10), Unbound `infra-host-ttl` 15 min. */
-const MEMORY_MS = 15 * 60_000;
 /** Servers this close to the fastest share the load. */
 const SAME_SPEED_MS = 30;
 
@@ -91,7 +89,7 @@ export class ServerMemory {
 
   #recall(server: ServerAddress, nowMs: number): Memory | undefined {
     const memory = this.#servers.get(serverKey(server));
-    return memory !== undefined && nowMs - memory.sinceMs < MEMORY_MS ? memory : undefined;
+    return memory !== undefined && nowMs - memory.sinceMs < SERVER_MEMORY_MS ? memory : undefined;
   }
 
   #remember(server: ServerAddress, nowMs: number): Memory {
