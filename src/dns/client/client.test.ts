@@ -106,7 +106,7 @@ test('a lost datagram is sent again; a silent server is a timeout', async () => 
   const pending = client.resolve('www.test', 'A');
   const advance = async (): Promise<void> => {
     for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
-    clock.advance(2_000);
+    await clock.advance(2_000);
   };
   await advance();
   await advance();
@@ -119,7 +119,7 @@ test('a lost datagram is sent again; a silent server is a timeout', async () => 
   });
   for (let attempt = 0; attempt < 3; attempt += 1) {
     for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
-    silent.clock.advance(2_000);
+    await silent.clock.advance(2_000);
   }
   await failing;
   assert.equal(silent.asked(), 3);
