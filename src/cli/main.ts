@@ -115,7 +115,6 @@ function addClients(program: Command, run: (work: () => Promise<number>) => Prom
   program
     .command('redis [words...]')
     .description('run a command on the running cache; without one, lines from standard input')
-    .passThroughOptions()
     .allowUnknownOption()
     .action((words: string[], _flags, command: Command) =>
       run(async () => (await import('./redis.ts')).redis(words, command.optsWithGlobals())),
