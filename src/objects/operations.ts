@@ -13,6 +13,7 @@ import { deleteBucket } from './engine/operations/delete-bucket.ts';
 import { deleteObject } from './engine/operations/delete-object.ts';
 import { deleteObjects } from './engine/operations/delete-objects.ts';
 import { readObject } from './engine/operations/get-object.ts';
+import { getObjectAttributes } from './engine/operations/get-object-attributes.ts';
 import { headBucket } from './engine/operations/head-bucket.ts';
 import { listBuckets } from './engine/operations/list-buckets.ts';
 import { listMultipartUploads } from './engine/operations/list-multipart-uploads.ts';
@@ -46,6 +47,10 @@ import { decodeDeleteObject, encodeDeleteObject } from './wire/operations/delete
 import { decodeDeleteObjects, encodeDeleteObjects } from './wire/operations/delete-objects.ts';
 import { encodeGetBucketLocation } from './wire/operations/get-bucket-location.ts';
 import { decodeReadObject, encodeReadObject } from './wire/operations/get-object.ts';
+import {
+  decodeGetObjectAttributes,
+  encodeGetObjectAttributes,
+} from './wire/operations/get-object-attributes.ts';
 import { decodeHeadBucket, encodeHeadBucket } from './wire/operations/head-bucket.ts';
 import { decodeListBuckets, encodeListBuckets } from './wire/operations/list-buckets.ts';
 import {
@@ -153,6 +158,11 @@ export const OPERATIONS: Readonly<Record<OperationName, Operation>> = {
     encode: encodeGetBucketLocation,
   }),
   GetObject: reading(true),
+  GetObjectAttributes: operation({
+    decode: decodeGetObjectAttributes,
+    run: getObjectAttributes,
+    encode: encodeGetObjectAttributes,
+  }),
   GetObjectConfiguration: operation({
     decode: decodeObjectConfiguration,
     run: getObjectConfiguration,

@@ -7,6 +7,8 @@ import type { Fields } from './fields.ts';
 
 const KNOWN = new Set([
   'x-amz-bucket-object-lock-enabled',
+  // There is no retention to bypass.
+  'x-amz-bypass-governance-retention',
   'x-amz-acl',
   'x-amz-content-sha256',
   'x-amz-copy-source',
@@ -18,9 +20,12 @@ const KNOWN = new Set([
   'x-amz-date',
   'x-amz-decoded-content-length',
   'x-amz-expected-bucket-owner',
+  'x-amz-max-parts',
   'x-amz-metadata-directive',
   'x-amz-mp-object-size',
+  'x-amz-object-attributes',
   'x-amz-object-ownership',
+  'x-amz-part-number-marker',
   'x-amz-request-payer',
   'x-amz-sdk-checksum-algorithm',
   'x-amz-source-expected-bucket-owner',

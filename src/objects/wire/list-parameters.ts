@@ -3,8 +3,13 @@ import { S3Error } from '../errors.ts';
 import type { Query } from './query.ts';
 import { decodeUtf8, encodePath } from './uri-encoding.ts';
 
-/** A whole number of the query, at most `maximum`. @throws S3Error InvalidArgument */
-export function readCount(query: Query, name: string, maximum: number, otherwise = maximum): number {
+/** A whole number of the query, or of the fields, at most `maximum`. @throws S3Error InvalidArgument */
+export function readCount(
+  query: { get(name: string): string | undefined },
+  name: string,
+  maximum: number,
+  otherwise: number = maximum,
+): number {
   const text = query.get(name);
   if (text === undefined || text === '') return otherwise;
   const digits = [...text].every((char) => char >= '0' && char <= '9');

@@ -19,6 +19,7 @@ export const OPERATION_NAMES = [
   'GetBucketConfiguration',
   'GetBucketLocation',
   'GetObject',
+  'GetObjectAttributes',
   'GetObjectConfiguration',
   'HeadBucket',
   'HeadObject',
@@ -171,6 +172,7 @@ function routeObject(method: string, query: Query, fields: Fields): Route {
 
 function routeObjectGet(query: Query): Route {
   if (query.has('uploadId')) return route('ListParts', 'uploadId');
+  if (query.has('attributes')) return route('GetObjectAttributes', 'attributes');
   const configuration = OBJECT_CONFIGURATIONS.find((name) => query.has(name));
   if (configuration !== undefined) return route('GetObjectConfiguration', configuration);
   return route('GetObject', 'partNumber');

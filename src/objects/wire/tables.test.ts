@@ -223,6 +223,7 @@ describe('routes', () => {
     ['GET', 'b/k?partNumber=1', 'GetObject'],
     ['GET', 'b/k?uploadId=u', 'ListParts'],
     ['GET', 'b/k?tagging', 'GetObjectConfiguration'],
+    ['GET', 'b/k?attributes', 'GetObjectAttributes'],
     ['HEAD', 'b/k', 'HeadObject'],
     ['PUT', 'b/k', 'PutObject'],
     ['PUT', 'b/k?partNumber=1&uploadId=u', 'UploadPart'],
@@ -245,7 +246,6 @@ describe('routes', () => {
     ['PUT', 'b/k?acl', 'NotImplemented'],
     ['DELETE', 'b/k?tagging', 'NotImplemented'],
     ['GET', 'b/k?torrent', 'NotImplemented'],
-    ['GET', 'b/k?attributes', 'NotImplemented'],
     ['PUT', 'b/k?retention', 'NotImplemented'],
     ['GET', 'b?analytics', 'NotImplemented'],
   ] as const;

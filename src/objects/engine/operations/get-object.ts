@@ -1,5 +1,6 @@
 import { S3Error } from '../../errors.ts';
 import { resolveRange, type Span } from '../../wire/byte-range.ts';
+import type { Checksum } from '../../wire/checksums.ts';
 import { evaluateConditions } from '../../wire/conditions.ts';
 import { parseHttpDate } from '../../wire/dates.ts';
 import type { ReadObjectInput, ReadObjectResult } from '../../wire/operations/get-object.ts';
@@ -25,7 +26,7 @@ export interface OpenedObject {
 /** @param withBody false for HEAD */
 export function readObject(engine: Engine, input: ReadObjectInput, withBody: boolean): OpenedObject {
   const object = requireObject(engine, input.bucket, input.key);
-  const { etag, modifiedMs, sizeBytes, checksum } = object;
+  const { etag, modifiedMs, sizeBytes } = object;
   const verdict = evaluateConditions(input.conditions, object);
   if (verdict === 'failed') throw preconditionFailed(failedCondition(input));
   if (verdict === 'not-modified') {
@@ -39,7 +40,7 @@ export function readObject(engine: Engine, input: ReadObjectInput, withBody: boo
     modifiedMs,
     sizeBytes,
     fields: object,
-    checksum,
+    checksum: checksumOf(input, object, span),
     span,
     partsCount: input.partNumber === undefined ? undefined : object.parts?.length,
     body: reader,
@@ -67,6 +68,19 @@ function spanOf(input: ReadObjectInput, object: StoredObject): Span | undefined 
     });
   }
   return span;
+}
+
+/** Of what is sent: the whole, or a part. There is none of any other range. */
+function checksumOf(
+  { partNumber }: ReadObjectInput,
+  { checksum, parts, sizeBytes }: StoredObject,
+  span: Span | undefined,
+): Checksum | undefined {
+  if (partNumber !== undefined && parts !== undefined) {
+    const value = parts[partNumber - 1]?.checksum;
+    return checksum === undefined || value === undefined ? undefined : { ...checksum, value };
+  }
+  return span === undefined || span.end - span.start === sizeBytes ? checksum : undefined;
 }
 
 /** If-Range: RFC 9110 section 13.1.5. */

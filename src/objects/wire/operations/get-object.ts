@@ -32,6 +32,7 @@ export type ReadObjectResult =
       readonly modifiedMs: number;
       readonly sizeBytes: number;
       readonly fields: ObjectFields;
+      /** Of what is sent, where there is one. */
       readonly checksum: Checksum | undefined;
       /** What is sent; undefined for the whole. */
       readonly span: Span | undefined;
@@ -99,9 +100,7 @@ export function encodeReadObject(result: ReadObjectResult, request: S3Request): 
   if (span !== undefined) headers.push(['Content-Range', contentRange(span, sizeBytes)]);
   if (partsCount !== undefined) headers.push(['x-amz-mp-parts-count', String(partsCount)]);
   const wantsChecksum = request.fields.get('x-amz-checksum-mode')?.toUpperCase() === 'ENABLED';
-  if (wantsChecksum && (span === undefined || length === sizeBytes)) {
-    headers.push(...checksumFields(result.checksum));
-  }
+  if (wantsChecksum) headers.push(...checksumFields(result.checksum));
   return {
     status: span === undefined ? 200 : 206,
     headers,

@@ -66,7 +66,7 @@ export function decodeListObjects(request: S3Request): ListObjectsInput {
 }
 
 export function decodeListObjectsV2(request: S3Request): ListObjectsInput {
-  const token = request.query.get('continuation-token');
+  const token = readText(request.query, 'continuation-token');
   return {
     ...NO_START,
     ...decodeShared(request),
