@@ -1,7 +1,7 @@
 /** The spells system: everything that configuration can say. `worker.ts` is all the code there is. */
-import { defineConfig } from '../../src/index.ts';
+import type { OctetInput } from '../../src/index.ts';
 
-export default defineConfig({
+export default {
   dns: { zones: { 'spells.test': 'spells.test.zone' } },
   database: { init: ['schema.sql'] },
   queue: {
@@ -23,4 +23,4 @@ export default defineConfig({
       { pathPrefix: '/files', pool: 'objects' },
     ],
   },
-});
+} satisfies OctetInput;

@@ -1,0 +1,4 @@
+/** Where the bundled command begins. */
+import { main } from './main.ts';
+
+process.exitCode = await main(process.argv.slice(2));
