@@ -59,6 +59,9 @@ export interface DnsLimits {
   readonly maxPipelined: number;
   readonly closeTimeoutMs: number;
 
+  /** Octets of answers from zones kept ready to be sent again. */
+  readonly maxReadyBytes: number;
+
   /** Client queries being resolved at once; further ones get SERVFAIL. BIND `recursive-clients` 1000. */
   readonly maxResolutions: number;
   /** Client queries that wait for the same resolution; further ones are dropped. */
@@ -119,6 +122,8 @@ export const DEFAULT_DNS_LIMITS: DnsLimits = {
   maxGatheredBytes: 64 * 1024,
   maxPipelined: 64,
   closeTimeoutMs: 1_000,
+
+  maxReadyBytes: 8 * 1024 * 1024,
 
   maxResolutions: 1_000,
   maxWaitersPerResolution: 200,

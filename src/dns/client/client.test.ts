@@ -132,6 +132,19 @@ test('what is not a name or a type is refused before anything is sent', async ()
   assert.equal(asked(), 0);
 });
 
+test('a server is named by its address, in whatever form', async () => {
+  const { network, clock, random } = {
+    network: createSimulatedNetwork({ clock: new SimulatedClock() }),
+    clock: new SimulatedClock(),
+    random: new SeededRandom(1),
+  };
+  assert.throws(
+    () => createDnsClient({ network, clock, random, server: { address: 'localhost', port: 53 } }),
+    { code: 'bad-option' },
+  );
+  createDnsClient({ network, clock, random, server: { address: '0:0::1', port: 53 } });
+});
+
 test('printed as dig prints', () => {
   const question = { name: nameFromText('www.test.'), type: TYPE.A, class: CLASS.IN };
   const message: Message = {

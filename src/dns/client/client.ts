@@ -9,7 +9,7 @@ import type { World } from '../../core/lifecycle.ts';
 import type { Endpoint } from '../../core/net/network.ts';
 import { type DnsCode, DnsError } from '../errors.ts';
 import { CLIENT_ATTEMPTS, CLIENT_TIMEOUT_MS, DEFAULT_DNS_LIMITS } from '../limits.ts';
-import { addressFromText } from '../wire/address.ts';
+import { addressFromText, addressToText } from '../wire/address.ts';
 import { CLASS, classNumber, RCODE, rcodeName, TYPE, typeName, typeNumber } from '../wire/codes.ts';
 import { extendedErrorsOf } from '../wire/edns.ts';
 import type { Message } from '../wire/message.ts';
@@ -82,7 +82,9 @@ export interface DnsClient {
   query(name: string, type: string, options?: DnsQueryOptions): Promise<DnsReply>;
 }
 
-export function createDnsClient(options: DnsClientOptions): DnsClient {
+/** @throws DnsError `bad-option` when the server is not given by its IP address */
+export function createDnsClient(given: DnsClientOptions): DnsClient {
+  const options = { ...given, server: byAddress(given.server) };
   const query: DnsClient['query'] = (name, type, details = {}) => ask(options, name, type, details);
   const resolve = async (name: string, type: string): Promise<DnsRecord[]> =>
     recordsOf(await query(name, type), typeFromText(type));
@@ -97,6 +99,14 @@ export function createDnsClient(options: DnsClientOptions): DnsClient {
       return found.map((record) => record.data);
     },
   };
+}
+
+/** Answers are matched by the text of the address they come from, which has one form for each address. */
+function byAddress({ address, port }: Endpoint): Endpoint {
+  const octets = addressFromText(address);
+  if (octets === undefined)
+    throw new DnsError('bad-option', `a DNS server is named by its IP address, not by ${address}`);
+  return { address: addressToText(octets), port };
 }
 
 async function ask(

@@ -20,6 +20,7 @@ import { DnsError } from '../errors.ts';
 import type { DnsLimits } from '../limits.ts';
 import { DnsMetrics } from '../metrics.ts';
 import { closeQuery, openQuery, type Query, type Transport } from '../session/query.ts';
+import { type ReadyAnswer, ReadyAnswers } from '../session/ready-answers.ts';
 import { StreamSession } from '../session/stream.ts';
 import { inRanges, plainAddress } from '../wire/address.ts';
 import { EXTENDED_ERROR, RCODE, rcodeName, typeName } from '../wire/codes.ts';
@@ -64,6 +65,21 @@ const REFLECTING_PORTS: ReadonlySet<number> = new Set([0, 7, 13, 17, 19]);
 /** How often a port free for TCP may turn out to be taken for UDP when any port will do. */
 const BIND_ATTEMPTS = 10;
 
+/** A question as it came, before anybody read it. */
+interface Arrival {
+  readonly bytes: Buffer;
+  readonly transport: Transport;
+  readonly mayRecurse: boolean;
+  /** Wall clock and monotonic. */
+  readonly startMs: number;
+  readonly startedAt: number;
+}
+
+/** What an answer depends on besides the question. */
+function variantOf({ transport, mayRecurse }: Arrival): string {
+  return mayRecurse ? transport : `${transport}-`;
+}
+
 class DnsServer implements Dns {
   readonly name = 'dns';
   readonly #options: DnsOptions;
@@ -72,6 +88,7 @@ class DnsServer implements Dns {
   readonly #host: Host;
   readonly #metrics: DnsMetrics;
   readonly #zones = new ZoneSet();
+  readonly #ready: ReadyAnswers;
   readonly #recursor: Recursor;
   readonly #streams = new Set<Stream>();
   #listener: Listener | undefined;
@@ -86,6 +103,7 @@ class DnsServer implements Dns {
     this.#limits = checked.limits;
     this.#host = host;
     this.#metrics = new DnsMetrics(host.observer.metrics);
+    this.#ready = new ReadyAnswers(this.#limits.maxReadyBytes);
     this.#recursor = new Recursor({
       options,
       checked,
@@ -122,7 +140,7 @@ class DnsServer implements Dns {
     const text = 'text' in source ? source.text : await this.#readZone(source.path);
     const zone = loadZone(origin, text, this.#limits.maxZoneErrors);
     this.#zones.put(zone);
-    this.#recursor.flush();
+    this.#forget();
     this.#host.observer.log.info('zone loaded', {
       zone: nameToText(origin),
       serial: zone.serial,
@@ -132,11 +150,17 @@ class DnsServer implements Dns {
 
   removeZone(origin: string): boolean {
     const removed = this.#zones.remove(optionName('zones', origin));
-    if (removed) this.#recursor.flush();
+    if (removed) this.#forget();
     return removed;
   }
 
   flushCache(): void {
+    this.#recursor.flush();
+  }
+
+  /** What was said may be wrong now: by us, and by others about names that are ours now. */
+  #forget(): void {
+    this.#ready.clear();
     this.#recursor.flush();
   }
 
@@ -224,7 +248,22 @@ class DnsServer implements Dns {
     from: Endpoint,
     done: (reply: Buffer | undefined) => void,
   ): void {
+    const { clock } = this.#host;
+    const arrival: Arrival = {
+      bytes,
+      transport,
+      mayRecurse: this.#mayRecurse(from),
+      startMs: clock.now(),
+      startedAt: clock.monotonic(),
+    };
     this.#metrics.query(transport);
+    const ready = this.#ready.find(bytes, variantOf(arrival));
+    if (ready !== undefined) {
+      this.#metrics.authoritative.value += 1;
+      this.#record(arrival, ready, 'zone');
+      done(ready.bytes);
+      return;
+    }
     const opened = openQuery(bytes, transport);
     if (opened.kind === 'drop') {
       this.#metrics.dropped.value += 1;
@@ -233,45 +272,50 @@ class DnsServer implements Dns {
       this.#metrics.response(rcodeName(opened.rcode));
       done(opened.bytes);
     } else {
-      this.#answerQuery(opened.query, from, done);
+      this.#answerQuery(arrival, opened.query, done);
     }
   }
 
-  #answerQuery(query: Query, from: Endpoint, done: (reply: Buffer | undefined) => void): void {
-    const { clock } = this.#host;
-    const startMs = clock.now();
-    const startedAt = clock.monotonic();
-    const mayRecurse = this.#mayRecurse(from);
-    const finish = (answer: Answer, detail: string): void => {
-      const reply = closeQuery(query, answer, mayRecurse);
-      this.#record(query, answer, reply, detail, startMs, clock.monotonic() - startedAt);
-      done(reply);
+  #answerQuery(arrival: Arrival, query: Query, done: (reply: Buffer | undefined) => void): void {
+    const finish = (answer: Answer, detail: string): ReadyAnswer => {
+      const sent = this.#close(query, answer, arrival);
+      this.#record(arrival, sent, detail);
+      done(sent.bytes);
+      return sent;
     };
     const { name, type } = query.question;
+    const { mayRecurse } = arrival;
     const local = this.#answerLocally(name, type);
     const complete = local !== undefined && local.leftAt === undefined && local.delegatedAt === undefined;
     if (complete || (local !== undefined && !(mayRecurse && query.message.recursionDesired))) {
       this.#metrics.authoritative.value += 1;
-      finish(local, 'zone');
+      this.#ready.keep(arrival.bytes, variantOf(arrival), finish(local, 'zone'));
     } else if (!mayRecurse) {
       finish(this.#refusal(), 'refused');
     } else if (!query.message.recursionDesired) {
       // Telling what the cache holds would tell what other clients asked.
-      finish(
-        bareAnswer(RCODE.REFUSED, {
-          infoCode: EXTENDED_ERROR.NOT_AUTHORITATIVE,
-          text: 'recursion was not asked for',
-        }),
-        'refused',
-      );
+      const text = 'recursion was not asked for';
+      finish(bareAnswer(RCODE.REFUSED, { infoCode: EXTENDED_ERROR.NOT_AUTHORITATIVE, text }), 'refused');
     } else {
       this.#recurse(query, finish, done);
     }
   }
 
+  #close(query: Query, answer: Answer, { mayRecurse }: Arrival): ReadyAnswer {
+    const { name, type } = query.question;
+    const text = nameToText(name);
+    const bytes = closeQuery(query, answer, mayRecurse);
+    return {
+      bytes,
+      operation: `${typeName(type)} ${text === '.' ? text : text.slice(0, -1)}`,
+      rcode: rcodeName(answer.rcode),
+      truncated: ((bytes[2] ?? 0) & 0x02) !== 0,
+    };
+  }
+
   #recurse(
     query: Query,
-    finish: (answer: Answer, detail: string) => void,
+    finish: (answer: Answer, detail: string) => unknown,
     done: (reply: undefined) => void,
   ): void {
     this.#unanswered += 1;
@@ -308,32 +352,24 @@ class DnsServer implements Dns {
         });
   }
 
-  #record(
-    query: Query,
-    answer: Answer,
-    reply: Buffer,
-    detail: string,
-    startMs: number,
-    durationMs: number,
-  ): void {
-    const { name, type } = query.question;
-    const text = nameToText(name);
-    this.#metrics.response(rcodeName(answer.rcode));
+  #record({ transport, startMs, startedAt }: Arrival, sent: ReadyAnswer, detail: string): void {
+    const durationMs = this.#host.clock.monotonic() - startedAt;
+    this.#metrics.response(sent.rcode);
     this.#metrics.seconds.observe(durationMs / 1000);
-    if (((reply[2] ?? 0) & 0x02) !== 0) this.#metrics.truncated.value += 1;
+    if (sent.truncated) this.#metrics.truncated.value += 1;
     this.#host.observer.span({
-      operation: `${typeName(type)} ${text === '.' ? text : text.slice(0, -1)}`,
-      outcome: rcodeName(answer.rcode),
+      operation: sent.operation,
+      outcome: sent.rcode,
       startMs,
       durationMs,
-      detail: `${query.transport}, ${detail}`,
+      detail: `${transport}, ${detail}`,
     });
   }
 
   // ── the end ───────────────────────────────────────────────────────────────────────────────────────────
 
   close(drainTimeoutMs = 5_000): Promise<void> {
-    this.#closing ??= this.#close(drainTimeoutMs);
+    this.#closing ??= this.#shutDown(drainTimeoutMs);
     return this.#closing;
   }
 
@@ -341,7 +377,7 @@ class DnsServer implements Dns {
     return this.close();
   }
 
-  async #close(drainTimeoutMs: number): Promise<void> {
+  async #shutDown(drainTimeoutMs: number): Promise<void> {
     this.#listener?.stop();
     for (const stream of this.#streams) stream.finish();
     await this.#allAnswered(drainTimeoutMs);

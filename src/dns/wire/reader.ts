@@ -16,7 +16,7 @@ export class WireReader {
   /** What is wrong with the input; the first problem found stays. */
   problem: string | undefined;
   /** Names already decoded, by the offset where they begin: a pointer to one costs nothing more. */
-  readonly #names = new Map<number, Name>();
+  #names: Map<number, Name> | undefined;
 
   constructor(bytes: Buffer, at = 0, end: number = bytes.length) {
     this.bytes = bytes;
@@ -82,7 +82,7 @@ export class WireReader {
   }
 
   #nameAt(start: number, end: number, pointers: number, moveCursor: boolean): Name | undefined {
-    const known = moveCursor ? undefined : this.#names.get(start);
+    const known = moveCursor ? undefined : this.#names?.get(start);
     if (known !== undefined) return known;
     let at = start;
     for (;;) {
@@ -115,6 +115,7 @@ export class WireReader {
   ): Name | undefined {
     const name = (this.bytes.toString('latin1', start, labelsEnd) + suffix) as Name;
     if (name.length > MAX_NAME_BYTES) return this.#failName('a name is longer than 255 octets');
+    this.#names ??= new Map();
     this.#names.set(start, name);
     if (moveCursor) this.at = next;
     return name;
