@@ -56,7 +56,7 @@ const cases: [string, (forest: Forest) => void, RegExp][] = [
     (forest) => rootOf(forest).bytes.write('9999', keyAt(rootOf(forest), 1)),
     /is out of order/,
   ],
-  ['a level that is skipped', (forest) => rootOf(forest).bytes.writeUInt8(2, 13), /has level 0 below 2/],
+  ['a level that is skipped', (forest) => rootOf(forest).bytes.writeUInt8(0x82, 13), /has level 0 below 2/],
   [
     'a node without cells',
     (forest) => {
@@ -71,6 +71,16 @@ const cases: [string, (forest: Forest) => void, RegExp][] = [
       first.view.setUint32(20, 0);
     },
     /a long value has \d+ bytes instead of 20000/,
+  ],
+  [
+    'a leaf that denies its long value',
+    (forest) => firstLeaf(forest).bytes.writeUInt8(0, 13),
+    /page \d+ denies its long values/,
+  ],
+  [
+    'a branch that denies the long values below',
+    (forest) => rootOf(forest).bytes.writeUInt8(1, 13),
+    /page \d+ denies the long values below/,
   ],
   [
     'a long value on a page of another kind',

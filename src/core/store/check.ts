@@ -3,7 +3,7 @@
  *
  *   - every page has its checksum, number, stamp and kind, and is met once;
  *   - levels go down by one, keys ascend, and lie between the keys of the branch above;
- *   - a long value has the length that its cell says;
+ *   - a long value has the length that its cell says, and every page above it knows of long values;
  *   - the pages met are exactly the live ones, or exactly those that the root lists as used.
  */
 import { messageOf } from '../errors.ts';
@@ -158,8 +158,13 @@ class Check {
     this.#order(page, from, to, label);
     if (page.level > 0) return this.#children(page, from, to, label, visit);
     visit?.(page);
+    this.#longValues(page, label);
+  }
+
+  #longValues(page: Page, label: string): void {
     for (let slot = 0; slot < page.count; slot += 1) {
       if (!hasLongValue(page, slot)) continue;
+      if (!page.mayHoldLongValues) this.#report(`${label}: page ${page.number} denies its long values`);
       this.longValue(longValueRef(page, slot), valueBytes(page, slot), `${label}, page ${page.number}`);
     }
   }
@@ -195,6 +200,9 @@ class Check {
     for (const { ref, low, high } of children) {
       const child = this.#page(ref, label);
       if (child === undefined) continue;
+      if (child.mayHoldLongValues && !branch.mayHoldLongValues) {
+        this.#report(`${label}: page ${branch.number} denies the long values below`);
+      }
       if (child.level === branch.level - 1) await this.#node(child, low, high, label, visit);
       else this.#report(`${label}: page ${child.number} has level ${child.level} below ${branch.level}`);
     }

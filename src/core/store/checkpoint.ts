@@ -6,7 +6,8 @@
  *   3. write      the changed pages to places that no root reaches
  *   4. sync
  *   5. switch     write the root to the page of the older root, and sync
- *   6. let go     of the pages that only the replaced root reached, and of the journal up to the older root
+ *   6. let go     of the pages that only the replaced root reached, of the end of the file if nobody needs it,
+ *                 and of the journal up to the older root
  *
  * A power cut before 5 is complete leaves the old newest root, whose pages nobody has touched; after it, the
  * new one. Two roots stay usable: the journal reaches back to the older, and no page of either is given away.
@@ -17,7 +18,7 @@ import type { Journal, Mark } from '../journal/types.ts';
 import type { Random } from '../random/random.ts';
 import { StoreError } from './errors.ts';
 import type { Forest, Frozen } from './forest.ts';
-import { PAGE_BYTES, WRITE_BYTES } from './limits.ts';
+import { PAGE_BYTES, SHRINK_BYTES_MIN, WRITE_BYTES } from './limits.ts';
 import { type Page, sealPage } from './page.ts';
 import type { PageSet } from './page-set.ts';
 import { type Root, writeRoot } from './root.ts';
@@ -67,10 +68,18 @@ export async function writeCheckpoint(
     kept = true;
     const roots = [{ root, reached: frozen.reached }, ...old.slice(0, 1)];
     forest.pages.setRooted(roots.map(({ reached }) => reached));
+    await shrink(context);
     return roots;
   } finally {
     forest.thaw(frozen, kept);
   }
+}
+
+/** Cuts off the end of the file when much of it is free. A failure costs space only, until the next time. */
+async function shrink({ file, forest }: CheckpointContext): Promise<void> {
+  const neededBytes = (forest.pages.highestBusy() + 1) * PAGE_BYTES;
+  if (file.size() - neededBytes < Math.max(SHRINK_BYTES_MIN, neededBytes / 4)) return;
+  await file.truncate(neededBytes).catch(() => undefined);
 }
 
 function rootOf(frozen: Frozen, mark: Mark, incarnation: string, generation: number): Root {

@@ -35,5 +35,8 @@ export const WAITING_BYTES_MAX = 256 * 1_024 * 1_024;
 /** Neighbouring pages of a checkpoint are written together up to this size: well under a millisecond of work. */
 export const WRITE_BYTES = 128 * 1_024;
 
+/** A free end of the file is cut off from this size on, if it is also a fifth of the file. */
+export const SHRINK_BYTES_MIN = 1_024 * 1_024;
+
 /** Freed page buffers kept for the next copies. */
 export const SPARE_BUFFERS_MAX = 256;

@@ -14,7 +14,9 @@
  *      8    4   stamp      drawn at random for each checkpoint; whoever refers to the page repeats it, so that
  *                          a write that never reached the disk is seen (the old page there has another stamp)
  *     12    1   kind       1 branch, 2 leaf, 3 part of a long value, 4 root
- *     13    1   level      0 for a leaf, one more than its children for a branch
+ *     13    1   level      0 for a leaf, one more than its children for a branch; the highest bit is set when
+ *                          a leaf below, or the page itself, may hold a long value: without it a whole tree
+ *                          can be let go of and its leaves not be read
  *     14    2   count      of cells; for kind 3, of bytes
  *     16    2   cells      where the lowest cell begins
  *     18    2   holes      bytes between the cells that removed cells left behind
@@ -34,6 +36,8 @@ export const ROOT = 4;
 export type PageKind = typeof BRANCH | typeof LEAF | typeof LONG_VALUE | typeof ROOT;
 
 export const HEADER_BYTES = 20;
+
+const LONG_VALUES_BIT = 0x80;
 
 const CHECKSUM_AT = 0;
 const NUMBER_AT = 4;
@@ -79,7 +83,15 @@ export class Page implements PageRef {
   }
 
   get level(): number {
-    return this.view.getUint8(LEVEL_AT);
+    return this.view.getUint8(LEVEL_AT) & ~LONG_VALUES_BIT;
+  }
+
+  get mayHoldLongValues(): boolean {
+    return (this.view.getUint8(LEVEL_AT) & LONG_VALUES_BIT) !== 0;
+  }
+
+  noteLongValues(): void {
+    this.view.setUint8(LEVEL_AT, this.view.getUint8(LEVEL_AT) | LONG_VALUES_BIT);
   }
 
   get count(): number {

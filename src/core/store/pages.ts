@@ -152,6 +152,11 @@ export class Pages {
     return index * 32 + 31 - Math.clz32(lowestClear);
   }
 
+  /** The highest number that somebody needs. */
+  highestBusy(): number {
+    return Math.max(this.live.highest(), this.#held.highest(), ...this.rooted.map((set) => set.highest()));
+  }
+
   #busy(index: number): number {
     let word = this.live.word(index) | this.#held.word(index);
     for (const set of this.rooted) word |= set.word(index);

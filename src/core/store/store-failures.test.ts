@@ -365,3 +365,57 @@ test('the file does not grow when the same data are written again and again', as
   assert.equal(sizes[11], sizes[4]);
   await checkAndClose(store);
 });
+
+test('the file gives back a free end', async () => {
+  const store = await openOn(newDisk());
+  await store.commit(Array.from({ length: 400 }, (_, index) => put(`${index}`, 'x'.repeat(10_000))));
+  await store.checkpoint();
+  const full = store.stats().fileBytes;
+  await store.commit([{ kind: 'delete-range', tree: 'a', from: Buffer.from('0') }, put('left')]);
+  for (let count = 0; count < 4; count += 1) {
+    // A page moves towards the beginning when it changes, and only then.
+    await store.commit([put('left', `${count}`)]);
+    await store.checkpoint();
+  }
+  assert.ok(store.stats().fileBytes < full / 10, `${store.stats().fileBytes} of ${full} bytes`);
+  assert.deepEqual(keysOf(store), ['left']);
+  await checkAndClose(store);
+});
+
+test('a commit does not stay in the journal only for longer than the checkpoint age', async () => {
+  const clock = new SimulatedClock();
+  const store = await openOn(newDisk(), { clock, checkpointAfterMs: 1_000 });
+  await store.commit([put('k')]);
+  await clock.advance(999);
+  assert.equal(store.stats().checkpoints, 0);
+  await clock.advance(1);
+  // A check waits for its turn behind the checkpoint that has just begun.
+  assert.deepEqual(await store.check(), []);
+  assert.equal(store.stats().checkpoints, 1);
+  await store.close();
+});
+
+test('a store that cannot write its last checkpoint closes all the same, and loses nothing', async () => {
+  const disk = newDisk();
+  {
+    await using store = await openOn(disk);
+    await store.commit([put('k')]);
+    disk.inject = ({ call, path }) => (call === 'write' && path === PAGES ? { code: 'ENOSPC' } : undefined);
+  }
+  disk.inject = undefined;
+  const again = await openOn(disk);
+  assert.deepEqual(keysOf(again), ['k']);
+  await checkAndClose(again);
+});
+
+test('snapshots and scans of a closed store are refused', async () => {
+  const store = await openOn(newDisk());
+  await store.commit([put('1'), put('2')]);
+  const snapshot = store.snapshot();
+  const scans = [store.range('a'), snapshot.range('a')];
+  for (const scan of scans) scan.next();
+  await store.close();
+  for (const scan of scans) assert.throws(() => scan.next(), /close/);
+  assert.throws(() => snapshot.get('a', Buffer.from('1')), { code: 'closed' });
+  snapshot.release();
+});

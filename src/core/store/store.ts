@@ -364,7 +364,7 @@ class TreeStore implements Store {
   #checkpointFailure(error: unknown): unknown {
     if (codeOf(error) === 'no-space') {
       this.#fullAtDirtyBytes = this.#forest.pages.dirtyBytes;
-      return error;
+      return refusalOf(error)[0];
     }
     const failure = new StoreError('read-only', `a checkpoint failed: ${messageOf(error)}`, { cause: error });
     this.#break(failure);

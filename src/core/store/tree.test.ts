@@ -147,6 +147,21 @@ test('a page is changed in place until a version needs it, and copied once then'
   assert.equal(pages.allocate(), first, 'the old page is free again');
 });
 
+test('a tree without long values is dropped unread; one with a single long value gives back that as well', async () => {
+  for (const longAt of [undefined, 2_500]) {
+    const pages = await newPages();
+    const forest = new Forest(pages);
+    for (let index = 0; index < 5_000; index += 1) {
+      const value = Buffer.alloc(index === longAt ? 50_000 : 30);
+      forest.apply({ kind: 'put', tree: 't', key: padded((index * 7_919) % 5_000), value });
+    }
+    const leaf = findLeaf(pages, forest.root('t')!, padded(2_000));
+    if (longAt === undefined) leaf.bytes.fill(0xff, 20);
+    forest.apply({ kind: 'delete-range', tree: 't', from: Buffer.alloc(0) });
+    assert.deepEqual([...pages.live], [0, 1]);
+  }
+});
+
 /** Keys that differ only behind 900 equal bytes: eight cells fill a branch, so that few keys make a deep tree. */
 const deepKey = (index: number) => bytes(`${'x'.repeat(900)}${String(index).padStart(6, '0')}`);
 

@@ -179,7 +179,11 @@ export class TreeWriter {
     const division = place === undefined ? this.#divide(leaf, slot, size) : undefined;
     const { page, slot: at } = place ?? division!;
     if (first === undefined) insertValue(page, at, key, value);
-    else insertLongValue(page, at, key, value.length, first);
+    else {
+      insertLongValue(page, at, key, value.length, first);
+      page.noteLongValues();
+      for (const { branch } of this.#path) branch.noteLongValues();
+    }
     if (division === undefined) return this.#root(leaf);
     return this.#insertIntoParent(leaf, separator(leaf, division.right), division.right);
   }
@@ -188,6 +192,7 @@ export class TreeWriter {
   #divide(page: Page, slot: number, size: number): { page: Page; slot: number; right: Page } {
     const { from, newGoesRight } = divide(page, slot, size);
     const right = this.#pages.create(page.level === 0 ? LEAF : BRANCH, page.level);
+    if (page.mayHoldLongValues) right.noteLongValues();
     appendCells(page, from, page.count, right);
     removeCells(page, from, page.count);
     return newGoesRight ? { page: right, slot: slot - from, right } : { page, slot, right };
@@ -214,6 +219,7 @@ export class TreeWriter {
     const root = this.#pages.create(BRANCH, left.level + 1);
     insertChild(root, 0, EMPTY, left);
     insertChild(root, 1, key, right);
+    if (left.mayHoldLongValues || right.mayHoldLongValues) root.noteLongValues();
     return root;
   }
 
@@ -240,7 +246,7 @@ export class TreeWriter {
 
   /** Joins the children at `slot` and `slot + 1` of a writable branch, if they fit well into one page. */
   #join(branch: Page, slot: number): boolean {
-    if (slot < 0 || slot + 1 >= branch.count) return false;
+    if (slot + 1 >= branch.count) return false;
     const right = readChild(this.#pages, branch, slot + 1);
     const key = Buffer.from(keyView(branch, slot + 1));
     const keyBytes = right.level === 0 ? 0 : key.length;
@@ -254,6 +260,7 @@ export class TreeWriter {
 
   /** @param key what separates the pages: the first key of a branch on the right, left out there */
   #moveAll(right: Page, key: Buffer, left: Page): void {
+    if (right.mayHoldLongValues) left.noteLongValues();
     if (right.level === 0) {
       appendCells(right, 0, right.count, left);
       return;
@@ -292,7 +299,7 @@ export class TreeWriter {
     const last = to === undefined ? branch.count - 1 : childSlot(branch, to);
     if (last < first) return;
     // Between the two children at the edges everything goes, unseen but for what it refers to.
-    for (let slot = first + 1; slot < last; slot += 1) this.#retireTree(readChild(this.#pages, branch, slot));
+    for (let slot = first + 1; slot < last; slot += 1) this.#retireChild(branch, slot);
     removeChildren(branch, first + 1, last);
     if (last > first) this.#removeRangeOfChild(branch, first + 1, EMPTY, to);
     this.#removeRangeOfChild(branch, first, from, last > first ? undefined : to);
@@ -307,12 +314,22 @@ export class TreeWriter {
     removeChildren(branch, slot, slot + 1);
   }
 
+  #retireChild(branch: Page, slot: number): void {
+    if (branch.level > 1 || branch.mayHoldLongValues) this.#retireTree(readChild(this.#pages, branch, slot));
+    else this.#retireUnread(childNumber(branch, slot));
+  }
+
   #retireTree(page: Page): void {
     for (let slot = 0; slot < page.count; slot += 1) {
-      if (page.level > 0) this.#retireTree(readChild(this.#pages, page, slot));
-      else this.#retireLongValue(page, slot);
+      if (page.level === 0) this.#retireLongValue(page, slot);
+      else this.#retireChild(page, slot);
     }
     this.#pages.retire(page.number, page.birth);
+  }
+
+  /** A leaf that holds no long value need not be read. */
+  #retireUnread(number: number): void {
+    this.#pages.retire(number, this.#pages.peek(number)?.birth ?? 0);
   }
 }
 
