@@ -36,7 +36,8 @@ export interface Transaction {
   failed: boolean;
 }
 
-export type ReplyMode = 'on' | 'off' | 'skip-next' | 'skip';
+/** `skip` leaves out the reply to the next command. */
+export type ReplyMode = 'on' | 'off' | 'skip';
 
 export class Client {
   readonly id: number;

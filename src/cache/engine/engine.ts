@@ -359,7 +359,6 @@ export class Engine {
     if (client.replyMode === 'on') return;
     client.reply.rollback(mark);
     if (mode === 'skip') client.replyMode = 'on';
-    else if (mode === 'skip-next') client.replyMode = 'skip';
   }
 
   #flushDeferred(client: Client): void {

@@ -5,8 +5,7 @@ import type { Call, Command } from '../command.ts';
 import type { Database, Entry } from '../keyspace.ts';
 import { count, parseInteger } from '../numbers.ts';
 import { ByteString } from '../values/byte-string.ts';
-import { rangeWithin } from './lists.ts';
-import { inPlace } from './strings.ts';
+import { inPlace, stringRange } from './strings.ts';
 
 /** @throws ERR bit offset is not an integer or out of range */
 export function bitOffset(text: string): number {
@@ -75,12 +74,8 @@ function bitcount({ db, args, reply }: Call): void {
   const last = args.length > 3 ? count(args[3]!) : -1;
   const inBits = countsBits(args[4]);
   const text = db.readString(args[1]!) ?? '';
-  if (first < 0 && last < 0 && first > last) {
-    reply.integer(0);
-    return;
-  }
   const unit = inBits ? 1 : 8;
-  const { start, end } = rangeWithin((text.length * 8) / unit, first, last);
+  const { start, end } = stringRange((text.length * 8) / unit, first, last);
   reply.integer(onesIn(text, start * unit, end * unit));
 }
 
@@ -97,7 +92,7 @@ function bitpos({ db, args, reply }: Call): void {
     reply.integer(bit === 1 ? -1 : 0);
     return;
   }
-  const { start, end } = rangeWithin((text.length * 8) / unit, first, last);
+  const { start, end } = stringRange((text.length * 8) / unit, first, last);
   const place = firstBit(text, bit, start * unit, end * unit);
   // Without an end the string goes on with zeros for ever; with one it does not.
   const endless = bit === 0 && lastText === undefined && start < end;

@@ -1,15 +1,12 @@
 /** Times in arguments: seconds or milliseconds, from now or since 1970, become a deadline in milliseconds. */
 import { invalidExpire } from '../../errors.ts';
-import { integer } from '../numbers.ts';
+import { integer, MAX_INT64, MIN_INT64 } from '../numbers.ts';
 
 export type ExpiryUnit = 'ex' | 'px' | 'exat' | 'pxat';
 
 export function expiryUnit(word: string): ExpiryUnit | undefined {
   return word === 'ex' || word === 'px' || word === 'exat' || word === 'pxat' ? word : undefined;
 }
-
-/** Beyond this a deadline is not exact any more; it lies 285,000 years ahead. */
-const LATEST = Number.MAX_SAFE_INTEGER;
 
 /** The deadline of an option that must lie ahead. @throws ERR invalid expire time in '...' command */
 export function deadlineFrom(unit: ExpiryUnit, text: string, now: number, command: string): number {
@@ -23,9 +20,11 @@ export function anyDeadlineFrom(unit: ExpiryUnit, text: string, now: number, com
   return resolve(unit, integer(text), now, command);
 }
 
+/** A deadline is 64 bits in the field; ours is a double, exact for the next 285,000 years. */
 function resolve(unit: ExpiryUnit, value: number | bigint, now: number, command: string): number {
-  const milliseconds = Number(value) * (unit === 'ex' || unit === 'exat' ? 1_000 : 1);
-  const deadline = unit === 'ex' || unit === 'px' ? milliseconds + now : milliseconds;
-  if (Math.abs(milliseconds) > LATEST || deadline > LATEST) throw invalidExpire(command);
-  return deadline;
+  const milliseconds = BigInt(value) * (unit === 'ex' || unit === 'exat' ? 1_000n : 1n);
+  const deadline = unit === 'ex' || unit === 'px' ? milliseconds + BigInt(Math.floor(now)) : milliseconds;
+  if (milliseconds > MAX_INT64 || milliseconds < MIN_INT64 || deadline > MAX_INT64)
+    throw invalidExpire(command);
+  return Number(deadline);
 }

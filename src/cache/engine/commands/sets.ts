@@ -48,7 +48,7 @@ function smembers({ db, args, reply }: Call): void {
 function smove({ db, args, reply }: Call): void {
   const [, from, to, member] = args as [string, string, string, string];
   const source = db.findAs(from, SetValue);
-  db.findAs(to, SetValue);
+  if (source !== undefined) db.findAs(to, SetValue);
   if (source === undefined || !source.value.has(member)) {
     reply.integer(0);
     return;

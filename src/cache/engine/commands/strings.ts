@@ -179,9 +179,19 @@ function getrange({ db, args, reply }: Call): void {
   const first = count(args[2]!);
   const last = count(args[3]!);
   const text = db.readString(args[1]!) ?? '';
-  const start = Math.max(0, first < 0 ? text.length + first : first);
-  const end = Math.min(text.length - 1, last < 0 ? text.length + last : last);
-  reply.bulk(first < 0 && last < 0 && first > last ? '' : text.slice(start, Math.max(start, end + 1)));
+  const { start, end } = stringRange(text.length, first, last);
+  reply.bulk(text.slice(start, end));
+}
+
+/**
+ * Bounds of a part of a string, as a half-open range. Unlike those of a list, an end in front of the first
+ * place means the first place.
+ */
+export function stringRange(length: number, first: number, last: number): { start: number; end: number } {
+  if (first < 0 && last < 0 && first > last) return { start: 0, end: 0 };
+  const start = Math.max(0, first < 0 ? length + first : first);
+  const end = Math.min(length, Math.max(0, last < 0 ? length + last : last) + 1);
+  return { start, end: Math.max(start, end) };
 }
 
 function setrange({ db, args, reply }: Call): void {

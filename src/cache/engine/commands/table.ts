@@ -16,6 +16,7 @@ import { LIST_MOVING_COMMANDS } from './lists-moving.ts';
 import { PUBSUB_COMMANDS } from './pubsub.ts';
 import { SERVER_COMMANDS } from './server.ts';
 import { SET_COMMANDS } from './sets.ts';
+import { SORT_COMMANDS } from './sort.ts';
 import { SORTED_SET_ALGEBRA_COMMANDS } from './sorted-set-algebra.ts';
 import { SORTED_SET_RANGE_COMMANDS } from './sorted-set-ranges.ts';
 import { SORTED_SET_COMMANDS } from './sorted-sets.ts';
@@ -30,6 +31,7 @@ export const COMMANDS: readonly Command[] = [
   ...BIT_FIELD_COMMANDS,
   ...KEY_COMMANDS,
   ...EXPIRY_COMMANDS,
+  ...SORT_COMMANDS,
   ...HASH_COMMANDS,
   ...LIST_COMMANDS,
   ...LIST_MOVING_COMMANDS,
