@@ -97,9 +97,9 @@ export class ReverseProxy {
       return this.#refuse(journey, 'malformed-request', 'the path has a dot segment');
     if (isLoop(request.headers, name))
       return this.#refuse(journey, 'loop', 'the request has been here before');
-    const forwards = request.headers.get('max-forwards');
-    if (request.target === '*' || (request.method === 'OPTIONS' && forwards === '0'))
-      return this.#ownOptions(journey);
+    const hops = hopsLeft(request);
+    if (hops === 'malformed') return this.#refuse(journey, 'malformed-request', 'Max-Forwards is no number');
+    if (request.target === '*' || hops === 0) return this.#ownOptions(journey);
     const route = this.#routes.find(request.headers.get('host') ?? '', request.path);
     if (route === undefined) return this.#refuse(journey, 'no-route', 'no route leads from this path');
     return this.#forward(journey, route, this.#parts.pools.get(route.pool)!);
@@ -173,6 +173,8 @@ export class ReverseProxy {
       version: request.version,
       trusted: this.#trusted.has(remote),
     });
+    const hops = hopsLeft(request);
+    const passed = typeof hops === 'number' ? withHops(fields, hops - 1) : fields;
     const { sizeBytes } = request.body;
     const hasContent = sizeBytes !== 0;
     const upgrade = hasContent ? undefined : request.upgrade;
@@ -180,7 +182,7 @@ export class ReverseProxy {
       method: request.method,
       url: rewrite(route, request.target),
       headers:
-        sizeBytes === undefined || !this.#declaresLength(request) ? fields : withLength(fields, sizeBytes),
+        sizeBytes === undefined || !this.#declaresLength(request) ? passed : withLength(passed, sizeBytes),
       signal: request.signal,
       timeoutMs: options.responseTimeoutMs,
       ...(hasContent ? { body: request.body, expectContinue: request.expectContinue } : {}),
@@ -308,6 +310,15 @@ export class ReverseProxy {
   }
 }
 
+/** How often an OPTIONS may still be forwarded; for other methods Max-Forwards means nothing. */
+function hopsLeft(request: HttpRequest): number | undefined | 'malformed' {
+  const value = request.method === 'OPTIONS' ? request.headers.get('max-forwards') : undefined;
+  if (value === undefined) return undefined;
+  const isNumber =
+    value.length > 0 && value.length < 10 && [...value].every((digit) => digit >= '0' && digit <= '9');
+  return isNumber ? Number(value) : 'malformed';
+}
+
 const SENTENCES: Readonly<Partial<Record<Reason, string>>> = {
   'connect-failed': 'the server could not be reached',
   'connect-timeout': 'the server could not be reached in time',
@@ -345,6 +356,10 @@ function reasonOf(thrown: unknown): Reason {
 
 function describe(thrown: unknown): string {
   return messageOf(thrown);
+}
+
+function withHops(fields: HeaderList, hops: number): HeaderList {
+  return fields.map(([name, value]) => [name, name.toLowerCase() === 'max-forwards' ? String(hops) : value]);
 }
 
 function withLength(fields: HeaderList, sizeBytes: number): HeaderList {

@@ -524,6 +524,100 @@ suite('a balancer’s bounds', () => {
     await eventually(() => balancer.status().pools[0]!.servers[0]!.active === 0);
   });
 
+  test('a client that resets while its server thinks frees the server', async () => {
+    await using world = new World();
+    const asked = Promise.withResolvers<void>();
+    const gone = Promise.withResolvers<void>();
+    const server = await world.raw((connection) => {
+      connection.attach({ data: () => undefined, close: () => gone.resolve() });
+      connection.write('HTTP/1.1 100 Continue\r\n\r\n');
+      asked.resolve();
+    });
+    const other = await world.backend(() => text(200, 'other'));
+    const { balancer, url } = await world.balancer({
+      pools: { p: { servers: [server] }, other: { servers: [other] } },
+      routes: [
+        { pathPrefix: '/', pool: 'p' },
+        { pathPrefix: '/other', pool: 'other' },
+      ],
+    });
+    const peer = await world.peer(balancer);
+    // The 100 that it does not read makes its close a reset; a mere end of its half would leave it the answer.
+    peer.connection.pause();
+    peer.send('PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n');
+    await asked.promise;
+    for (let at = 0; at < 3; at++) assert.equal((await world.get(`${url}/other`)).text, 'other');
+    peer.close();
+    await gone.promise;
+    await eventually(() => balancer.status().pools[0]!.servers[0]!.active === 0);
+  });
+
+  test('a tunnel whose client never reads holds its server back, and silence ends it', async () => {
+    await using world = new World();
+    let sent = 0;
+    const closed = Promise.withResolvers<void>();
+    const server = await world.backend(() => ({
+      status: 101,
+      headers: [['Upgrade', 'x']],
+      upgrade: (connection) => {
+        const fill = (): void => {
+          while (!connection.destroyed) {
+            sent += 65_536;
+            if (!connection.write(Buffer.alloc(65_536))) return;
+          }
+        };
+        connection.attach({ data: () => undefined, drain: fill, close: () => closed.resolve() });
+        fill();
+      },
+    }));
+    const { balancer } = await world.balancer({ ...all([server]), tunnelIdleTimeoutMs: 60_000 });
+    const peer = await world.peer(balancer);
+    peer.send('GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n');
+    await peer.untilText('\r\n\r\n');
+    peer.connection.pause();
+    let last = -1;
+    let same = 0;
+    await eventually(() => {
+      same = sent > 0 && sent === last ? same + 1 : 0;
+      last = sent;
+      return same > 50;
+    });
+    assert.ok(sent < 32 * 1024 * 1024, `${sent} bytes were sent to nobody`);
+    await world.clock.advance(60_001);
+    await closed.promise;
+    await eventually(() => balancer.status().tunnels === 0);
+  });
+
+  test('a balancer that is closed leaves nothing behind', async () => {
+    await using world = new World();
+    const server = await world.backend(() => text(200, 'ok'));
+    const { balancer, url } = await world.balancer(all([server], {}));
+    await eventually(() => balancer.status().pools[0]!.servers[0]!.health === 'up');
+    assert.equal((await world.get(url)).text, 'ok');
+    await world.client.close();
+    await balancer.close();
+    await eventually(() => world.clock.pendingCount === 0);
+    await balancer.close();
+  });
+
+  test('OPTIONS that may go no further is answered here', async () => {
+    await using world = new World();
+    const server = await world.backend((request) => text(200, request.headers.get('max-forwards') ?? ''));
+    const { url } = await world.balancer(all([server]));
+    const options = async (hops: string): Promise<string> => {
+      const response = await world.client.request({
+        url,
+        method: 'OPTIONS',
+        headers: [['Max-Forwards', hops]],
+      });
+      const body = await response.body.text(1_000);
+      return response.status === 200 ? body : String(response.status);
+    };
+    assert.equal(await options('0'), '204');
+    assert.equal(await options('3'), '2');
+    assert.equal(await options('x'), '400');
+  });
+
   test('a server that is drained finishes what it has and gets nothing new', async () => {
     await using world = new World();
     const gate = Promise.withResolvers<void>();

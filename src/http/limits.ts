@@ -27,6 +27,9 @@ export interface HttpLimits {
   readonly bodyBufferBytes: number;
   /** Pipelined bytes held while a request is being answered; beyond it the connection is not read from. */
   readonly pipelineBytes: number;
+  /** Replies gathered for one write, bytes; with more the write happens at once, so that a flood of small
+   * requests for large answers fills no memory. */
+  readonly gatherBytes: number;
   /** Unread content that is skipped to keep a connection, bytes; with more the connection closes. */
   readonly drainBytes: number;
   /** Informational responses before a final one, for the client. Browsers and curl bound it likewise. */
@@ -67,6 +70,7 @@ export const DEFAULT_HTTP_LIMITS: HttpLimits = {
   bodyBytes: Number.MAX_SAFE_INTEGER,
   bodyBufferBytes: 65_536,
   pipelineBytes: 65_536,
+  gatherBytes: 65_536,
   drainBytes: 65_536,
   informationalCount: 16,
   firstByteTimeoutMs: 30_000,

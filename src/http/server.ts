@@ -249,6 +249,7 @@ class ServerConnection implements ConnectionHandler, BodySource {
     switch (event.kind) {
       case 'request':
         this.#begin(event);
+        if (this.#session.outputBytes > this.#server.limits.gatherBytes) this.#flush();
         return true;
       case 'data':
         return this.#content(event.bytes);

@@ -114,6 +114,7 @@ export class HttpSession {
   #decoder: BodyDecoder | undefined;
   #outgoing: Outgoing = NOTHING;
   #output: (string | Uint8Array)[] = [];
+  #outputBytes = 0;
 
   #method = '';
   #peerVersion: '1.0' | '1.1' = '1.1';
@@ -169,6 +170,11 @@ export class HttpSession {
   /** Bytes received and not yet taken by `next`. */
   get pendingBytes(): number {
     return this.#input.length;
+  }
+
+  /** Bytes that `takeOutput` would give. */
+  get outputBytes(): number {
+    return this.#outputBytes;
   }
 
   get #ours(): Half {
@@ -419,7 +425,7 @@ export class HttpSession {
     if (request.expectContinue === true) head += 'Expect: 100-continue\r\n';
     this.#step('request', 'head');
     this.#step('response', 'request');
-    this.#output.push(`${head}\r\n`);
+    this.#write(`${head}\r\n`);
     this.#method = request.method;
     this.#upgradeAsked = request.upgrade;
     this.#awaitingContinue = request.expectContinue === true;
@@ -437,7 +443,7 @@ export class HttpSession {
     const text = `${encodeStatusLine(status)}${encodeFields(headers)}\r\n`;
     this.#step('response', 'informational');
     if (status === 100) this.#awaitingContinue = false;
-    this.#output.push(text);
+    this.#write(text);
   }
 
   /**
@@ -452,7 +458,7 @@ export class HttpSession {
     if (this.#awaitingContinue) this.#keepAlive = false;
     const head = this.#responseHeadText(response);
     this.#step('response', 'head');
-    this.#output.push(head);
+    this.#write(head);
     return this.#outgoing.kind !== 'none';
   }
 
@@ -518,7 +524,7 @@ export class HttpSession {
     const text = `${encodeStatusLine(101)}${response.stamp ?? ''}Connection: upgrade\r\n${encodeFields(others)}\r\n`;
     this.#step('response', 'switch');
     this.#step('request', 'switch');
-    this.#output.push(text);
+    this.#write(text);
     return false;
   }
 
@@ -533,13 +539,13 @@ export class HttpSession {
         if (bytes.length > this.#outgoing.remaining)
           throw new UnsendableError('the content is longer than declared');
         this.#outgoing.remaining -= bytes.length;
-        this.#output.push(bytes);
+        this.#write(bytes);
         return;
       case 'chunked':
-        this.#output.push(`${bytes.length.toString(16)}\r\n`, bytes, '\r\n');
+        this.#write(`${bytes.length.toString(16)}\r\n`, bytes, '\r\n');
         return;
       case 'until-close':
-        this.#output.push(bytes);
+        this.#write(bytes);
         return;
     }
   }
@@ -550,14 +556,22 @@ export class HttpSession {
     if (outgoing.kind === 'length' && outgoing.remaining > 0) {
       throw new UnsendableError('the content is shorter than declared');
     }
-    if (outgoing.kind === 'chunked') this.#output.push(`0\r\n${encodeFields(trailers)}\r\n`);
+    if (outgoing.kind === 'chunked') this.#write(`0\r\n${encodeFields(trailers)}\r\n`);
     this.#outgoing = NOTHING;
     this.#step(this.#ours, 'end');
     this.#settle(now);
   }
 
+  #write(...parts: readonly (string | Uint8Array)[]): void {
+    for (const part of parts) {
+      this.#output.push(part);
+      this.#outputBytes += part.length;
+    }
+  }
+
   /** What there is to write, small parts joined; strings are latin1. Empty when there is nothing. */
   takeOutput(): (string | Uint8Array)[] {
+    this.#outputBytes = 0;
     if (this.#output.length < 2) {
       const parts = this.#output;
       if (parts.length > 0) this.#output = [];
