@@ -17,7 +17,7 @@ import { openFileJournal } from '../../src/core/journal/file-journal.ts';
 import type { Journal } from '../../src/core/journal/types.ts';
 import { SeededRandom } from '../../src/core/random/seeded-random.ts';
 import { openStore } from '../../src/core/store/store.ts';
-import type { Change, Store } from '../../src/core/store/types.ts';
+import type { Change, Snapshot, Store } from '../../src/core/store/types.ts';
 import {
   RANDOM_TREES,
   randomCommit,
@@ -132,6 +132,7 @@ class StoreRun {
 /** One process. Its code goes on after its end until it waits for the disk; what it then finds does not count. */
 class Life {
   isOver = false;
+  #held: { snapshot: Snapshot; model: StoreModel } | undefined;
   readonly #random: SeededRandom;
   readonly #history: History;
   readonly #violations: Violations;
@@ -184,6 +185,7 @@ class Life {
     else if (kind === 15) await this.#readSnapshot(store);
     else if (kind === 16) await this.#readRanges(store);
     else if (kind === 17) await this.#compare(store);
+    else if (kind === 18) await this.#holdSnapshot(store);
   }
 
   async #commit(store: Store): Promise<void> {
@@ -236,8 +238,21 @@ class Life {
     });
   }
 
+  /** Takes a snapshot that lives for several steps, or compares and releases the one that does. */
+  async #holdSnapshot(store: Store): Promise<void> {
+    const held = this.#held;
+    this.#held = undefined;
+    if (held === undefined) {
+      this.#held = { snapshot: store.snapshot(), model: this.#history.visible(store) };
+      return;
+    }
+    await this.#despiteFaults(async () => held.model.verify(held.snapshot, RANDOM_TREES));
+    held.snapshot.release();
+  }
+
   async #readSnapshot(store: Store): Promise<void> {
-    await this.#settle(store);
+    // Without it the snapshot also shows what may yet be refused.
+    if (this.#random.chance(0.5)) await this.#settle(store);
     const model = this.#history.visible(store);
     using snapshot = store.snapshot();
     for (let count = this.#random.below(8); count > 0; count -= 1) await this.#commit(store);
