@@ -127,7 +127,7 @@ export class ZoneScanner {
     while (this.#at < this.#octets.length && !this.#endsWord()) {
       const octet = this.#octets[this.#at];
       if (octet === QUOTE) this.#quoted(inParentheses);
-      else this.#at += octet === BACKSLASH ? 2 : 1;
+      else this.#at += octet === BACKSLASH && this.#octets[this.#at + 1] !== LF ? 2 : 1;
     }
     this.#at = Math.min(this.#at, this.#octets.length);
     return { text: this.#octets.toString('latin1', offset, this.#at), quoted: false, offset };

@@ -3,6 +3,7 @@
  * `codes.ts`; a type without a line is carried as opaque octets and shown as `\# length hex` (RFC 3597).
  */
 import { TYPE } from '../codes.ts';
+import { addressPrefixes } from './address-prefixes.ts';
 import {
   algorithm,
   base64,
@@ -33,6 +34,8 @@ import {
   u16,
   u32,
 } from './field.ts';
+import { location } from './location.ts';
+import { serviceParameters } from './service-parameters.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: a layout mixes field kinds; each pairs read with write and format.
 export type Layout = Readonly<Record<string, Field<any>>>;
@@ -41,6 +44,7 @@ const dnskey: Layout = { flags: u16, protocol: u8, algorithm, publicKey: base64 
 const ds: Layout = { keyTag: u16, algorithm, digestType: u8, digest: someHex };
 const tlsa: Layout = { usage: u8, selector: u8, matchingType: u8, data: someHex };
 const text: Layout = { strings: characterStrings };
+const service: Layout = { priority: u16, target: name, parameters: serviceParameters };
 const twoMailboxes: Layout = { mailbox: name, text: name };
 
 const LAYOUTS: ReadonlyMap<number, Layout> = new Map<number, Layout>([
@@ -75,6 +79,7 @@ const LAYOUTS: ReadonlyMap<number, Layout> = new Map<number, Layout>([
   [TYPE.RT, { preference: u16, host: name }],
   [TYPE.KEY, dnskey], // RFC 2535
   [TYPE.AAAA, { address: ipv6 }], // RFC 3596
+  [TYPE.LOC, { location }], // RFC 1876
   [TYPE.SRV, { priority: u16, weight: u16, port: u16, target: name }], // RFC 2782
   [
     TYPE.NAPTR, // RFC 3403
@@ -90,6 +95,7 @@ const LAYOUTS: ReadonlyMap<number, Layout> = new Map<number, Layout>([
   [TYPE.KX, { preference: u16, exchanger: name }], // RFC 2230
   [TYPE.CERT, { type: certificateType, keyTag: u16, algorithm, certificate: base64 }], // RFC 4398
   [TYPE.DNAME, { target: name }], // RFC 6672
+  [TYPE.APL, { prefixes: addressPrefixes }], // RFC 3123
   [TYPE.DS, ds], // RFC 4034
   [TYPE.SSHFP, { algorithm: u8, type: u8, fingerprint: someHex }], // RFC 4255
   [
@@ -118,6 +124,8 @@ const LAYOUTS: ReadonlyMap<number, Layout> = new Map<number, Layout>([
   [TYPE.OPENPGPKEY, { key: someBase64 }], // RFC 7929
   [TYPE.CSYNC, { serial: u32, flags: u16, types: typeBitmap }], // RFC 7477
   [TYPE.ZONEMD, { serial: u32, scheme: u8, algorithm: u8, digest: hex }], // RFC 8976
+  [TYPE.SVCB, service], // RFC 9460
+  [TYPE.HTTPS, service],
   [TYPE.DSYNC, { type: recordType, scheme: dsyncScheme, port: u16, target: name }], // RFC 9859
   [TYPE.SPF, text], // RFC 7208
   [TYPE.NID, { preference: u16, nodeId: locator64 }], // RFC 6742
