@@ -39,4 +39,4 @@ export const WRITE_BYTES = 128 * 1_024;
 export const SHRINK_BYTES_MIN = 1_024 * 1_024;
 
 /** Freed page buffers kept for the next copies. */
-export const SPARE_BUFFERS_MAX = 256;
+export const SPARE_BUFFERS_MAX = 512;
