@@ -421,3 +421,68 @@ test('snapshots and scans of a closed store are refused', async () => {
   assert.throws(() => snapshot.get('a', Buffer.from('1')), { code: 'closed' });
   snapshot.release();
 });
+
+/** The bytes of the page file, as they are now. */
+async function pagesOf(disk: SimulatedDisk): Promise<Buffer> {
+  const file = await disk.files.open(PAGES, 'read');
+  const bytes = Buffer.alloc(file.size());
+  await file.read(0, bytes);
+  await file.close();
+  return bytes;
+}
+
+/** Opens the store after page `to` has been given other bytes, reads all of it. @returns the flaw it names */
+async function flawAfterWriting(bytes: Buffer, to: number): Promise<string | undefined> {
+  const disk = await filledDisk();
+  const file = await disk.files.open(PAGES, 'write');
+  await file.write(to * PAGE_BYTES, bytes);
+  await file.close();
+  const store = await openOn(disk);
+  try {
+    keysOf(store);
+    return undefined;
+  } catch (error) {
+    assert.ok(error instanceof StoreError && error.code === 'corrupt', String(error));
+    return error.message;
+  } finally {
+    await store.close();
+  }
+}
+
+test('a write that went to the wrong place is seen, though its checksum is right', async () => {
+  const bytes = await pagesOf(await filledDisk());
+  const pages = bytes.length / PAGE_BYTES;
+  const page = bytes.subarray(2 * PAGE_BYTES, 3 * PAGE_BYTES);
+  const flaws: string[] = [];
+  for (let to = 3; to < pages; to += 1) flaws.push((await flawAfterWriting(page, to)) ?? '');
+  const seen = flaws.filter((flaw) => /it is page 2, written to the wrong place/.test(flaw));
+  assert.ok(seen.length > 5, flaws.join('\n'));
+});
+
+test('a write that was lost is seen, though the old page is sound', async () => {
+  const disk = newDisk();
+  const store = await openOn(disk);
+  const images: Buffer[] = [];
+  for (let round = 0; round < 6; round += 1) {
+    await store.commit(Array.from({ length: 300 }, (_, index) => put(`${index}`, `${round}`.repeat(100))));
+    await store.checkpoint();
+    images.push(await pagesOf(disk));
+  }
+  await store.close();
+  const last = images.at(-1)!;
+  const before = images[2]!;
+  let seen = 0;
+  for (let at = 2 * PAGE_BYTES; at < before.length; at += PAGE_BYTES) {
+    const old = before.subarray(at, at + PAGE_BYTES);
+    if (old.equals(last.subarray(at, at + PAGE_BYTES))) continue;
+    const file = await disk.files.open(PAGES, 'write');
+    await file.write(at, old);
+    const damaged = await openOn(disk);
+    const findings = (await damaged.check()).join('\n');
+    if (/an older page: a later write was lost/.test(findings)) seen += 1;
+    await damaged.close();
+    await file.write(at, last.subarray(at, at + PAGE_BYTES));
+    await file.close();
+  }
+  assert.ok(seen > 5, `${seen} lost writes seen`);
+});
