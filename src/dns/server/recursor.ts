@@ -5,8 +5,10 @@
  * exchange. The second matters for safety: with many equal questions in flight, a forger's guess would have as
  * many chances to fit (the birthday attack of RFC 5452 section 5).
  */
+import { messageOf } from '../../core/errors.ts';
 import type { World } from '../../core/lifecycle.ts';
 import type { Endpoint } from '../../core/net/network.ts';
+import type { Log } from '../../core/observe/types.ts';
 import { type Asked, askServer } from '../client/ask-server.ts';
 import { type Answer, bareAnswer } from '../engine/answer.ts';
 import type { ZoneAnswer } from '../engine/authority.ts';
@@ -26,6 +28,7 @@ export interface RecursorParts {
   readonly checked: CheckedOptions;
   readonly world: Pick<World, 'clock' | 'network' | 'random'>;
   readonly metrics: DnsMetrics;
+  readonly log: Log;
   /** Where we listen ourselves: never asked, or a question would go round for ever. */
   ownEndpoints(): readonly Endpoint[];
   answerLocally(name: Name, type: number): ZoneAnswer | undefined;
@@ -116,13 +119,24 @@ export class Recursor {
   #begin(key: string, question: { readonly name: Name; readonly type: number }): void {
     const resolution = new Resolution(this.#state, this.#parts.world.clock.monotonic());
     const steps = resolution.answer(question.name, question.type);
-    const go = (next: IteratorResult<Ask, Answer>): void => {
+    const step = (heard: Heard): void => {
+      const next = this.#step(steps, heard);
       if (next.done) this.#finish(key, next.value, resolution.asked);
       else if (this.#closed.signal.aborted) this.#finish(key, bareAnswer(RCODE.SERVFAIL), resolution.asked);
-      else this.#carry(next.value, (heard) => go(steps.next(heard)));
+      else this.#carry(next.value, step);
     };
     // The first step takes no value: nothing was asked yet.
-    go(steps.next({ kind: 'timeout', nowMs: 0 }));
+    step({ kind: 'timeout', nowMs: 0 });
+  }
+
+  /** A fault of ours ends this resolution, and nobody waits for it for ever. */
+  #step(steps: Generator<Ask, Answer, Heard>, heard: Heard): IteratorResult<Ask, Answer> {
+    try {
+      return steps.next(heard);
+    } catch (error) {
+      this.#parts.log.error('a resolution met a fault of ours', { fault: messageOf(error) });
+      return { done: true, value: bareAnswer(RCODE.SERVFAIL) };
+    }
   }
 
   #finish(key: string, answer: Answer, asked: number): void {

@@ -540,3 +540,27 @@ test('closing ends what is under way and leaves nothing open', async () => {
   assert.deepEqual(dns.health(), { state: 'failed', reason: 'closed' });
   await silent.socket.close();
 });
+
+test('a fault of ours costs one question its answer, and nobody else', async () => {
+  const host = testHost('dns');
+  let faults = 1;
+  const observer = {
+    ...host.observer,
+    span(span: Parameters<typeof host.observer.span>[0]): void {
+      if (faults-- > 0) throw new Error('planted');
+      host.observer.span(span);
+    },
+  };
+  await using dns = await startDns(
+    { ...DEFAULT_DNS_OPTIONS, port: 0, zones: [SPELLS] },
+    { ...host, observer },
+  );
+  const peer = await Peer.connect(host.network, dns.endpoints['main'] as Endpoint);
+  peer.send(frame([queryBytes(1), queryBytes(2)]));
+  const messages = framesIn(await peer.until(framesComplete(1)));
+  assert.deepEqual(
+    messages.map(({ id }) => id),
+    [2],
+  );
+  peer.close();
+});

@@ -75,9 +75,10 @@ interface Arrival {
   readonly startedAt: number;
 }
 
-/** What an answer depends on besides the question. */
+/** What an answer depends on besides the question: one letter, so that none can run into the question. */
 function variantOf({ transport, mayRecurse }: Arrival): string {
-  return mayRecurse ? transport : `${transport}-`;
+  if (transport === 'udp') return mayRecurse ? 'U' : 'u';
+  return mayRecurse ? 'T' : 't';
 }
 
 class DnsServer implements Dns {
@@ -108,6 +109,7 @@ class DnsServer implements Dns {
       options,
       checked,
       world: host,
+      log: host.observer.log,
       metrics: this.#metrics,
       ownEndpoints: () => Object.values(this.endpoints),
       answerLocally: (name, type) => this.#answerLocally(name, type),
@@ -241,8 +243,31 @@ class DnsServer implements Dns {
 
   // ── questions ─────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Calls `done` once: at once for what we know, later for what others must be asked. */
+  /** Calls `done` once: at once for what we know, later for what others must be asked. A fault of ours costs
+   * this one question its answer, and nobody else. */
   #answer(
+    bytes: Buffer,
+    transport: Transport,
+    from: Endpoint,
+    done: (reply: Buffer | undefined) => void,
+  ): void {
+    let open = true;
+    const once = (reply: Buffer | undefined): void => {
+      if (open) done(reply);
+      open = false;
+    };
+    try {
+      this.#consider(bytes, transport, from, once);
+    } catch (error) {
+      this.#host.observer.log.error('a question met a fault of ours', {
+        fault: messageOf(error),
+        question: bytes.toString('hex'),
+      });
+      once(undefined);
+    }
+  }
+
+  #consider(
     bytes: Buffer,
     transport: Transport,
     from: Endpoint,
