@@ -12,13 +12,13 @@ export const ENTRY_BYTES = 120;
 /** What one more element costs beside its strings. */
 export const LIST_ITEM_BYTES = 10;
 export const SET_MEMBER_BYTES = 46;
-export const HASH_FIELD_BYTES = 56;
-export const ZSET_MEMBER_BYTES = 76;
+export const HASH_FIELD_BYTES = 62;
+export const ZSET_MEMBER_BYTES = 112;
 /** An empty container: object, map, arrays. */
-export const LIST_BYTES = 160;
-export const SET_BYTES = 280;
-export const HASH_BYTES = 320;
-export const ZSET_BYTES = 520;
+export const LIST_BYTES = 500;
+export const SET_BYTES = 380;
+export const HASH_BYTES = 500;
+export const ZSET_BYTES = 880;
 export const BLOCK_BYTES = 200;
 /** A connection: socket, session, parser, writer. */
 export const CLIENT_BYTES = 6_000;
