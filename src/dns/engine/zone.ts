@@ -109,11 +109,6 @@ export class Zone {
     if (found.kind === 'alias') return { ...found, record: { ...found.record, name } };
     return found;
   }
-
-  /** Every record, in no particular order. */
-  *records(): Generator<ResourceRecord> {
-    for (const node of this.#nodes.values()) for (const rrset of node.values()) yield* rrset;
-  }
 }
 
 function lookupInNode(node: ZoneNode, type: number): Lookup {

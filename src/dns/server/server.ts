@@ -21,7 +21,6 @@ import type { DnsLimits } from '../limits.ts';
 import { DnsMetrics } from '../metrics.ts';
 import { closeQuery, openQuery, type Query, type Transport } from '../session/query.ts';
 import { type ReadyAnswer, ReadyAnswers } from '../session/ready-answers.ts';
-import { StreamSession } from '../session/stream.ts';
 import { inRanges, plainAddress } from '../wire/address.ts';
 import { EXTENDED_ERROR, RCODE, rcodeName, typeName } from '../wire/codes.ts';
 import { nameToText } from '../wire/name.ts';
@@ -33,6 +32,7 @@ import {
   type ZoneSource,
 } from './options.ts';
 import { Recursor } from './recursor.ts';
+import { Stream } from './stream.ts';
 
 export interface Dns extends RunningService {
   /**
@@ -234,7 +234,7 @@ class DnsServer implements Dns {
   }
 
   #accept(connection: Connection): void {
-    const stream = new Stream(connection, this.#limits, this.#host, (bytes, done) =>
+    const stream = new Stream(connection, this.#limits, this.#host.clock, (bytes, done) =>
       this.#answer(bytes, 'tcp', connection.remote, done),
     );
     this.#streams.add(stream);
@@ -427,90 +427,5 @@ class DnsServer implements Dns {
   #oneAnswered(): void {
     this.#unanswered -= 1;
     if (this.#unanswered === 0) this.#whenAnswered?.();
-  }
-}
-
-type AnswerMessage = (bytes: Buffer, done: (reply: Buffer | undefined) => void) => void;
-
-/** One TCP connection: its session, and the rules of when to read and when to write. */
-class Stream {
-  readonly #connection: Connection;
-  readonly #session: StreamSession;
-  readonly #world: Pick<Host, 'clock'>;
-  readonly #answer: AnswerMessage;
-  #reading = false;
-  #congested = false;
-  #finishing = false;
-  #deadline: { cancel(): void } | undefined;
-
-  constructor(connection: Connection, limits: DnsLimits, world: Pick<Host, 'clock'>, answer: AnswerMessage) {
-    this.#connection = connection;
-    this.#session = new StreamSession(limits);
-    this.#world = world;
-    this.#answer = answer;
-  }
-
-  start(closed: () => void): void {
-    this.#connection.attach({
-      data: (chunk) => {
-        this.#session.received(chunk);
-        this.#work();
-      },
-      end: () => this.finish(),
-      drain: () => {
-        this.#congested = false;
-        this.#work();
-      },
-      close: () => {
-        this.#deadline?.cancel();
-        closed();
-      },
-    });
-  }
-
-  /** Closes when the questions already read are answered. */
-  finish(): void {
-    this.#finishing = true;
-    if (this.#session.unanswered === 0 && !this.#congested) this.#connection.end();
-  }
-
-  /** Answers what can be answered now, a bounded piece at a time, and decides whether to read on. */
-  #work(): void {
-    if (this.#reading || this.#connection.destroyed) return;
-    this.#reading = true;
-    do {
-      for (let next = this.#session.next(); next !== undefined; next = this.#session.next()) {
-        this.#answer(next, (reply) => this.#answered(reply));
-      }
-    } while (this.#flush());
-    this.#reading = false;
-    if (this.#finishing) this.finish();
-    else if (this.#congested || this.#session.saturated) this.#connection.pause();
-    else this.#connection.resume();
-    this.#watchPartial();
-  }
-
-  #answered(reply: Buffer | undefined): void {
-    this.#session.answered(reply);
-    // During a read the answers are gathered; one that comes later may also make room for further questions.
-    if (!this.#reading) this.#work();
-  }
-
-  /** Writes what is gathered. @returns true when it made room for more */
-  #flush(): boolean {
-    if (this.#congested) return false;
-    const output = this.#session.takeOutput();
-    if (output === undefined || this.#connection.destroyed) return false;
-    this.#congested = !this.#connection.write(output);
-    return !this.#congested;
-  }
-
-  #watchPartial(): void {
-    this.#deadline?.cancel();
-    this.#deadline = undefined;
-    const now = this.#world.clock.monotonic();
-    const deadlineMs = this.#congested ? undefined : this.#session.deadlineMs(now);
-    if (deadlineMs === undefined || this.#connection.destroyed) return;
-    this.#deadline = this.#world.clock.schedule(deadlineMs - now, () => this.#connection.destroy());
   }
 }

@@ -21,7 +21,7 @@ test('questions come out whole and answers leave as one piece', () => {
     assert.deepEqual(asked, ['one', 'two', 'three']);
     assert.deepEqual(session.takeOutput(), frame(QUESTIONS));
     assert.equal(session.takeOutput(), undefined);
-    assert.equal(session.idle, true);
+    assert.equal(session.unanswered, 0);
   }
 });
 

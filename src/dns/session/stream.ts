@@ -60,11 +60,7 @@ export class StreamSession {
     return this.#unanswered >= this.#limits.maxPipelined;
   }
 
-  /** True when every question has its answer and no octet of another came. */
-  get idle(): boolean {
-    return this.#unanswered === 0 && this.#incoming.length === 0;
-  }
-
+  /** Questions taken and not answered yet. */
   get unanswered(): number {
     return this.#unanswered;
   }

@@ -4,7 +4,6 @@ import fc from 'fast-check';
 import { DnsError } from '../errors.ts';
 import {
   canonical,
-  compareNames,
   firstLabel,
   isAtOrBelow,
   isBelow,
@@ -103,22 +102,6 @@ test('parts of a name', () => {
   assert.equal(parentOf(ROOT), ROOT);
   const moved = replaceSuffix(name, nameFromText('test.'), nameFromText('other.example.'));
   assert.equal(moved === undefined ? '' : nameToText(moved), 'a.bc.other.example.');
-});
-
-test('names sort as RFC 4034 section 6.1 has them', () => {
-  const sorted = [
-    'example.',
-    'a.example.',
-    'yljkjljk.a.example.',
-    'Z.a.example.',
-    'zABC.a.EXAMPLE.',
-    'z.example.',
-    '\\001.z.example.',
-    '*.z.example.',
-    '\\200.z.example.',
-  ];
-  const names = sorted.map((text) => canonical(nameFromText(text)));
-  assert.deepEqual([...names].reverse().sort(compareNames), names);
 });
 
 const label = fc

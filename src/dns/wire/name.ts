@@ -178,22 +178,3 @@ export function escapeOctets(octets: string, special: string): string {
   }
   return text;
 }
-
-/** The order of RFC 4034 section 6.1: by label from the right, as lower-cased octets. Both canonical. */
-export function compareNames(a: Name, b: Name): number {
-  const left = labelsOf(a);
-  const right = labelsOf(b);
-  for (let back = 1; back <= Math.min(left.length, right.length); back += 1) {
-    const mine = left[left.length - back] ?? '';
-    const other = right[right.length - back] ?? '';
-    if (mine !== other) return mine < other ? -1 : 1;
-  }
-  return left.length - right.length;
-}
-
-/** The labels of a name, first one first, without the root's. */
-export function labelsOf(name: Name): string[] {
-  const labels: string[] = [];
-  for (let rest = name; rest !== ROOT; rest = parentOf(rest)) labels.push(firstLabel(rest));
-  return labels;
-}

@@ -14,26 +14,19 @@
  * never refilled: that bounds NXNSAttack, TsuNAME, CAMP and every other way of making one question into many.
  */
 import type { Random } from '../../../core/random/random.ts';
-import { type DnsLimits, MAX_ADDRESSES_PER_ZONE, ROUNDS_PER_ZONE, SINGLE_LABEL_STEPS } from '../../limits.ts';
+import { type DnsLimits, MAX_ADDRESSES_PER_ZONE, ROUNDS_PER_ZONE } from '../../limits.ts';
 import { addressToText } from '../../wire/address.ts';
 import { CLASS, EXTENDED_ERROR, RCODE, rcodeName, TYPE, typeName } from '../../wire/codes.ts';
 import type { ExtendedError } from '../../wire/edns.ts';
 import type { Message } from '../../wire/message.ts';
-import {
-  canonical,
-  isAtOrBelow,
-  labelCount,
-  lastLabels,
-  type Name,
-  nameToText,
-  ROOT,
-} from '../../wire/name.ts';
+import { canonical, isAtOrBelow, type Name, nameToText, ROOT } from '../../wire/name.ts';
 import type { ResourceRecord } from '../../wire/record.ts';
 import { type Answer, bareAnswer } from '../answer.ts';
 import type { ZoneAnswer } from '../authority.ts';
 import { aliasTarget } from '../zone.ts';
 import type { AnswerCache } from './cache.ts';
 import type { Delegation, Delegations, ServerAddress } from './delegations.ts';
+import { Minimiser } from './minimiser.ts';
 import { glueFor, type Reading, readAnswer } from './reading.ts';
 import type { ServerMemory } from './servers.ts';
 
@@ -169,7 +162,10 @@ export class Resolution {
   /** Follows referrals down from the closest zone cut known. */
   *#iterate(name: Name, type: number, local: ZoneAnswer | undefined): Asking<Finding> {
     let cut = yield* this.#closestCut(name, local);
-    let minimiser = new Minimiser(name, type, cut, this.#state);
+    let minimiser = new Minimiser(name, type, cut, {
+      enabled: this.#state.qnameMinimisation,
+      maxSteps: this.#limits.maxMinimisedSteps,
+    });
     for (let referrals = 0; referrals <= this.#limits.maxReferrals; ) {
       if (cut === undefined)
         return failure(
@@ -393,62 +389,6 @@ function complainsAboutEdns(message: Message): boolean {
   const complaint =
     message.rcode === RCODE.FORMERR || message.rcode === RCODE.NOTIMP || message.rcode === RCODE.BADVERS;
   return complaint && message.edns === undefined;
-}
-
-/**
- * How much of a name each server gets to see. RFC 9156: a server of `test` asked for `a.b.spells.test` needs
- * only `spells.test` to say who comes next.
- */
-class Minimiser {
-  readonly #name: Name;
-  readonly #type: number;
-  readonly #enabled: boolean;
-  readonly #labels: number;
-  readonly #maxSteps: number;
-  #shownLabels: number;
-  #steps = 0;
-
-  constructor(
-    name: Name,
-    type: number,
-    cut: Delegation | undefined,
-    state: Pick<ResolverState, 'qnameMinimisation' | 'limits'>,
-  ) {
-    this.#name = name;
-    this.#type = type;
-    this.#labels = labelCount(name);
-    this.#maxSteps = state.limits.maxMinimisedSteps;
-    this.#enabled = state.qnameMinimisation && cut?.recursionDesired === false;
-    this.#shownLabels =
-      this.#enabled && cut !== undefined ? Math.min(this.#labels, labelCount(cut.zone) + 1) : this.#labels;
-  }
-
-  get shown(): { readonly name: Name; readonly type: number; readonly whole: boolean } {
-    const whole = this.#shownLabels >= this.#labels;
-    return whole
-      ? { name: this.#name, type: this.#type, whole }
-      : { name: lastLabels(this.#name, this.#shownLabels), type: TYPE.A, whole };
-  }
-
-  /** After a referral to `cut`: one label more than that zone's name. Steps taken stay taken. */
-  below(cut: Delegation): Minimiser {
-    if (this.#enabled) {
-      const next = this.#steps >= this.#maxSteps ? this.#labels : labelCount(cut.zone) + 1;
-      this.#shownLabels = Math.min(this.#labels, Math.max(next, 1));
-      this.#steps += 1;
-    }
-    return this;
-  }
-
-  /** After an answer that was no referral. Anything unexpected ends the game: then the whole name is shown. */
-  step(outcome: Reading['kind']): void {
-    this.#steps += 1;
-    const plain = outcome === 'no-data' || outcome === 'data';
-    const left = this.#labels - this.#shownLabels;
-    const stepsLeft = Math.max(1, this.#maxSteps - this.#steps);
-    if (!plain || this.#steps >= this.#maxSteps) this.#shownLabels = this.#labels;
-    else this.#shownLabels += this.#steps < SINGLE_LABEL_STEPS ? 1 : Math.ceil(left / stepsLeft);
-  }
 }
 
 function targetName(record: ResourceRecord): Name {
