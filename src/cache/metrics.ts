@@ -1,13 +1,34 @@
 /** What the cache counts for scrapers; everything is read from the engine when somebody asks. */
 import type { Metrics } from '../core/observe/types.ts';
-import type { Engine } from './engine/engine.ts';
+
+/** What is read from the engine. */
+export interface Observed {
+  readonly stats: {
+    readonly commands: number;
+    readonly errors: number;
+    readonly authFailures: number;
+    readonly connections: number;
+  };
+  readonly clients: { readonly size: number };
+  readonly blocking: { readonly count: number };
+  readonly keyspace: {
+    readonly databases: readonly { readonly size: number }[];
+    readonly stats: {
+      readonly hits: number;
+      readonly misses: number;
+      readonly expired: number;
+      readonly evicted: number;
+    };
+  };
+  usedBytes(): number;
+}
 
 export interface TrafficCounters {
   inputBytes: number;
   outputBytes: number;
 }
 
-export function exposeMetrics(metrics: Metrics, engine: Engine, traffic: TrafficCounters): void {
+export function exposeMetrics(metrics: Metrics, engine: Observed, traffic: TrafficCounters): void {
   const { keyspace, stats } = engine;
   const show = (name: string, help: string, read: () => number): void => {
     metrics.gauge(`octet_cache_${name}`, help, undefined, read);
