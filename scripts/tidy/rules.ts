@@ -44,10 +44,11 @@ export const rooms: Readonly<Record<string, Room>> = {
     packages: [],
   },
   limits: { own: ['limits'], core: ['net'], node: [], http: true, packages: [] },
-  errors: { own: ['errors', 'limits'], core: pure, node: [], http: false, packages: [] },
-  metrics: { own: ['metrics', 'limits'], core: ['observe'], node: [], http: false, packages: [] },
+  /** A service over HTTP turns its errors into responses here. */
+  errors: { own: ['errors', 'limits'], core: pure, node: [], http: true, packages: [] },
+  metrics: { own: ['metrics', 'limits', 'engine'], core: ['observe'], node: [], http: false, packages: [] },
   client: {
-    own: ['client', 'wire', 'session', 'limits', 'errors', 'crypto'],
+    own: ['client', 'wire', 'session', 'limits', 'errors', 'crypto', 'scram'],
     core: ['*'],
     node: ['buffer', 'crypto'],
     http: true,
@@ -120,7 +121,7 @@ export const kernelOnly: readonly { readonly name: RegExp; readonly instead: str
   { name: /\bsetInterval\b/, instead: 'Clock.schedule' },
   { name: /\bMath\.random\b/, instead: 'the Random that is passed in' },
   { name: /\bprocess\.(env|exit|argv|on)\b/, instead: 'options; only src/cli talks to the process' },
-  { name: /\bconsole\./, instead: 'the Observer that is passed in' },
+  { name: /(?<![.\w])console\./, instead: 'the Observer that is passed in' },
 ];
 
 /** Folder and file names that say nothing. */

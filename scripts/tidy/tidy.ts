@@ -64,6 +64,8 @@ function placeOf(file: string): Place {
 function refusal(file: string, target: string): string | undefined {
   const from = placeOf(file);
   if (from.isTest || (from.area === 'core' && from.room === 'testing')) return undefined;
+  if (target === 'package.json')
+    return isComposition(from) ? undefined : 'only the command knows its package';
   if (!target.startsWith('src/')) return outsideRefusal(file, from, target);
   const to = placeOf(target);
   if (to.isTest || (to.area === 'core' && to.room === 'testing')) return `${target} is for tests only`;
@@ -166,7 +168,11 @@ function orphans(files: ReadonlyMap<string, string>, imported: ReadonlySet<strin
       file.endsWith('.ts') &&
       !file.endsWith('.test.ts') &&
       !file.endsWith('.d.ts');
-    if (isSource && !imported.has(file) && !['src/cli/main.ts', 'src/cli/entry.ts', 'src/index.ts'].includes(file)) {
+    if (
+      isSource &&
+      !imported.has(file) &&
+      !['src/cli/main.ts', 'src/cli/entry.ts', 'src/index.ts'].includes(file)
+    ) {
       complaints.push({ file, line: 1, text: 'nobody imports this file' });
     }
   }
@@ -178,12 +184,17 @@ interface Import {
   readonly line: number;
 }
 
-/** Static, dynamic and re-exporting imports; `code` is without comments. */
+/** Static, re-exporting and dynamic imports; `code` is without comments. */
 function importsOf(code: string): Import[] {
   const found: Import[] = [];
-  const pattern = /(?:\bfrom\s*|\bimport\s*\(?\s*)(['"])([^'"\n]+)\1/g;
-  for (const match of code.matchAll(pattern)) {
-    found.push({ specifier: match[2] as string, line: code.slice(0, match.index).split('\n').length });
+  const patterns = [
+    /^[ \t]*(?:import|export)\b[^'";]*?\bfrom\s*(['"])([^'"\n]+)\1/gm,
+    /^[ \t]*import\s*(['"])([^'"\n]+)\1/gm,
+    /\bimport\(\s*(['"])([^'"\n]+)\1\s*\)/g,
+  ];
+  for (const match of patterns.flatMap((pattern) => [...code.matchAll(pattern)])) {
+    const end = match.index + match[0].length;
+    found.push({ specifier: match[2] as string, line: code.slice(0, end).split('\n').length });
   }
   return found;
 }

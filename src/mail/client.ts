@@ -4,10 +4,10 @@
 import { ReceiveBuffer } from '../core/bytes/receive-buffer.ts';
 import type { Connection, Network, TlsClientOptions } from '../core/net/network.ts';
 import type { Clock } from '../core/time/clock.ts';
-import { MailError } from './errors.ts';
+import { MailError, type Reply } from './errors.ts';
 import { isAscii, parseMailbox } from './wire/address.ts';
 import { stuffData } from './wire/data-reader.ts';
-import { decodeReply, type Reply } from './wire/reply.ts';
+import { decodeReply } from './wire/reply.ts';
 
 export interface MailClientOptions {
   readonly network: Network;

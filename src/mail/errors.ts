@@ -3,7 +3,14 @@
  * RFC 5248) and a text. What refuses a command throws nothing; it returns one of these.
  */
 import { OctetError } from '../core/errors.ts';
-import type { Reply } from './wire/reply.ts';
+
+/** A reply as `wire/reply.ts` puts it on the wire. */
+export interface Reply {
+  readonly code: number;
+  /** Absent in greetings, answers to HELO and EHLO, and 3yz. */
+  readonly enhanced?: string;
+  readonly lines: readonly string[];
+}
 
 export const refusals = {
   syntax: [500, '5.5.2', 'command not recognised'],

@@ -12,13 +12,13 @@
  *   (PIPELINING, RFC 2920).
  */
 import { ReceiveBuffer } from '../core/bytes/receive-buffer.ts';
-import { type RefusalName, refusal } from './errors.ts';
+import { type RefusalName, type Reply, refusal } from './errors.ts';
 import type { MailLimits } from './limits.ts';
 import type { Mailbox } from './wire/address.ts';
 import { type Command, parseCommand } from './wire/command.ts';
 import { type DataFault, DataReader } from './wire/data-reader.ts';
 import type { MailParameters, RcptParameters } from './wire/parameters.ts';
-import { encodeReply, type Reply } from './wire/reply.ts';
+import { encodeReply } from './wire/reply.ts';
 import { type AuthExchange, startAuth } from './wire/sasl.ts';
 
 export interface SessionConfig {

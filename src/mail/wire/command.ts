@@ -1,7 +1,7 @@
 /**
  * One SMTP command line (RFC 5321 section 4.1.1), without its CRLF, into what it asks for.
  */
-import { refusal } from '../errors.ts';
+import { type Reply, refusal } from '../errors.ts';
 import { isAscii, isDomain, type Mailbox, parsePath } from './address.ts';
 import {
   type MailParameters,
@@ -9,7 +9,6 @@ import {
   parseRcptParameters,
   type RcptParameters,
 } from './parameters.ts';
-import type { Reply } from './reply.ts';
 
 export type Command =
   | { readonly verb: 'EHLO' | 'HELO'; readonly name: string }

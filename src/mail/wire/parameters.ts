@@ -2,9 +2,8 @@
  * Parameters of MAIL and RCPT: `keyword[=value]`, separated by spaces (RFC 5321 section 4.1.2).
  * An unknown one is refused with 555, never passed over.
  */
-import { refusal } from '../errors.ts';
+import { type Reply, refusal } from '../errors.ts';
 import { MAX_ENVID_BYTES, MAX_ORCPT_BYTES } from '../limits.ts';
-import type { Reply } from './reply.ts';
 
 export interface MailParameters {
   /** SIZE, RFC 1870: octets the client expects to send. */

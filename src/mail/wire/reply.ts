@@ -4,12 +4,7 @@
  *     250-2.1.0 first line CRLF        a hyphen: more follow
  *     250 2.1.0 last line CRLF         a space: the last
  */
-export interface Reply {
-  readonly code: number;
-  /** Absent in greetings, answers to HELO and EHLO, and 3yz. */
-  readonly enhanced?: string;
-  readonly lines: readonly string[];
-}
+import type { Reply } from '../errors.ts';
 
 /** A reply's text may quote what a peer sent; line breaks and control characters in it must not become ours. */
 function printable(text: string): string {
