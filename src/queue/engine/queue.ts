@@ -168,6 +168,8 @@ export class Queue implements Destination {
   // Consuming
 
   addConsumer(consumer: Consumer): void {
+    // What came before the consumer is judged without it: it may have been too much, or too late.
+    this.settle();
     this.consumers.add(consumer);
     this.#hadConsumer = true;
     this.touch();
@@ -333,8 +335,8 @@ export class Queue implements Destination {
   due(): void {
     this.#scheduledMs = Number.POSITIVE_INFINITY;
     if (this.#unusedUntilMs() <= this.#around.now()) return this.#around.unwanted(this);
+    // The next deadline is set by `pump`, after it has removed what was due.
     this.#around.wake(this);
-    this.#schedule();
   }
 
   /** Gives memory back: at most `bytes` of each level's window stay. */

@@ -280,8 +280,8 @@ export class QueueServer implements QueueService {
     this.#turnIsPlanned = true;
     for (const link of this.#stirred) link.resume();
     this.broker.run();
-    this.#queueStore.flush();
     this.#tellPublishers();
+    this.#queueStore.flush();
     for (const link of this.#stirred) {
       this.#stirred.delete(link);
       link.flush();
@@ -309,13 +309,9 @@ export class QueueServer implements QueueService {
     if (reason !== undefined || this.broker.isCongested) return;
     for (const link of this.links) {
       if (!link.session.isHeldBack) continue;
+      link.resume();
       this.#stirred.add(link);
-      this.#planAfterTurn();
     }
-  }
-
-  #planAfterTurn(): void {
-    queueMicrotask(() => this.#planTurn());
   }
 
   /** Publishers held back by a slow disk go on when it has caught up. */

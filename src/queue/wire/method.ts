@@ -41,7 +41,10 @@ export type MethodArguments<Name extends MethodName> = {
     : Field]: FieldsOf<Name>[Field] extends FieldKind ? ValueOf[FieldsOf<Name>[Field]] : never;
 };
 
-export type MethodOf<Name extends MethodName> = { readonly method: Name } & MethodArguments<Name>;
+/** One method; of several names, the union of their methods. */
+export type MethodOf<Name extends MethodName> = Name extends MethodName
+  ? { readonly method: Name } & MethodArguments<Name>
+  : never;
 
 /** Any method: a union told apart by `method`. */
 export type Method = { [Name in MethodName]: MethodOf<Name> }[MethodName];
