@@ -98,6 +98,9 @@ export const AUTH_ADDRESSES = 1_024;
 /** Failures are forgotten after this long without another. */
 export const AUTH_FORGET_MS = 60_000;
 
+/** Commands that are shown to whoever watches; the others are only counted. */
+export const SPANS_PER_SECOND = 100;
+
 /** Longest part of an argument that SLOWLOG keeps, bytes, and most arguments. Redis: 128 and 32. */
 export const SLOWLOG_ARGUMENT_BYTES = 128;
 export const SLOWLOG_ARGUMENTS = 32;

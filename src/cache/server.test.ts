@@ -140,6 +140,28 @@ describe('service', () => {
   });
 });
 
+test('some commands of each second are shown to whoever watches, without their arguments', async () => {
+  const host = testHost('cache');
+  const spans: { readonly operation: string; readonly outcome: string }[] = [];
+  const observer = {
+    ...host.observer,
+    service: 'cache',
+    span: (span: (typeof spans)[number]) => spans.push(span),
+  };
+  const { log, metrics } = host.observer;
+  await using cache = await startCache({ port: 0 }, { ...host, observer: { ...observer, log, metrics } });
+  const peer = await Peer.connect(host.network, cache.endpoints['main']!);
+  peer.send(`set secret value\r\nINCR secret\r\n${'PING\r\n'.repeat(1_000)}GET secret\r\n`);
+  await peer.untilText('$5\r\nvalue\r\n');
+  peer.connection.destroy();
+  assert.deepEqual(
+    spans.slice(0, 2).map(({ operation, outcome }) => `${operation} ${outcome}`),
+    ['SET OK', 'INCR error'],
+  );
+  assert.ok(spans.length >= 3 && spans.length <= 300);
+  assert.equal(JSON.stringify(spans).includes('secret'), false);
+});
+
 async function waitFor(peer: Peer, text: string): Promise<void> {
   for (;;) {
     peer.send('INFO clients\r\n');

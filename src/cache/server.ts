@@ -16,6 +16,7 @@ import {
   OUTPUT_PAUSE_BYTES,
   REQUEST_LIMITS,
   REQUEST_TIMEOUT_MS,
+  SPANS_PER_SECOND,
   UNAUTHENTICATED_REQUEST_LIMITS,
 } from './limits.ts';
 import { exposeMetrics, type TrafficCounters } from './metrics.ts';
@@ -102,6 +103,8 @@ class CacheServer implements Cache {
   #housekeeping: Timer | undefined;
   #closed: Promise<void> | undefined;
   #inEvent = false;
+  #spanSecond = 0;
+  #spansLeft = 0;
 
   constructor(options: CacheOptions, host: Host) {
     this.#options = options;
@@ -205,7 +208,30 @@ class CacheServer implements Cache {
     },
     warn: (message, fields) => this.#host.observer.log.warn(message, fields),
     traffic: this.#traffic,
+    observe: (client, args, now) => this.#observe(client, args, now),
   };
+
+  /** A span for each command would cost more than the command: only the first of each second have one. */
+  #observe(client: Client, args: string[], now: number): void {
+    const second = Math.floor(now / 1_000);
+    if (second !== this.#spanSecond) {
+      this.#spanSecond = second;
+      this.#spansLeft = SPANS_PER_SECOND;
+    }
+    if (this.#spansLeft <= 0) {
+      this.#engine.execute(client, args, now);
+      return;
+    }
+    this.#spansLeft--;
+    const { stats } = this.#engine;
+    const errors = stats.errors;
+    const start = this.#host.clock.monotonic();
+    const operation = args[0]!.slice(0, 32).toUpperCase();
+    this.#engine.execute(client, args, now);
+    const outcome = stats.errors > errors ? 'error' : client.blocked === undefined ? 'OK' : 'waiting';
+    const durationMs = this.#host.clock.monotonic() - start;
+    this.#host.observer.span({ operation, outcome, startMs: now, durationMs });
+  }
 
   /** Carries out one event, then writes what it caused, to everybody, once. */
   #during(work: () => void): void {
@@ -271,6 +297,8 @@ interface Driver {
   readonly gone: (link: Link) => void;
   readonly warn: (message: string, fields: Readonly<Record<string, unknown>>) => void;
   readonly traffic: TrafficCounters;
+  /** Carries out a command, and shows some of them to whoever watches. */
+  readonly observe: (client: Client, args: string[], now: number) => void;
 }
 
 /** One socket, its session, and the engine's view of both. */
@@ -302,7 +330,7 @@ class Link implements ClientLink {
       {
         reply: client.reply,
         isBlocked: () => client.blocked !== undefined,
-        execute: (args, now) => engine.execute(client, args, now),
+        execute: (args, now) => driver.observe(client, args, now),
       },
       limits,
     );
