@@ -19,7 +19,8 @@ import {
   readError,
   readObjectsPage,
 } from './wire/responses.ts';
-import { presignTarget, signRequest } from './wire/sigv4/sign-request.ts';
+import { presignTarget, type SigningCredentials, signRequest } from './wire/sigv4/sign-request.ts';
+import { SigningKeys } from './wire/sigv4/signing-keys.ts';
 import { decodeUri, encodePath } from './wire/uri-encoding.ts';
 
 export interface ObjectsClientOptions {
@@ -126,6 +127,7 @@ const METADATA_PREFIX = 'x-amz-meta-';
 
 class Client implements ObjectsClient {
   readonly #options: ObjectsClientOptions;
+  readonly #credentials: SigningCredentials;
   readonly #http: HttpClient;
   readonly #host: string;
   readonly #origin: string;
@@ -134,6 +136,8 @@ class Client implements ObjectsClient {
     const { network, clock, resolve } = options;
     const url = new URL(options.endpoint);
     this.#options = options;
+    const { accessKeyId, region, secretAccessKey } = options;
+    this.#credentials = { accessKeyId, region, keys: new SigningKeys(nodeHashing, secretAccessKey) };
     this.#host = url.host;
     this.#origin = url.origin;
     this.#http = createHttpClient({ network, clock, ...(resolve === undefined ? {} : { resolve }) });
@@ -212,7 +216,7 @@ class Client implements ObjectsClient {
   presign(method: string, bucket: string, key: string, expiresSeconds: number): string {
     const request = { method, host: this.#host, path: `/${bucket}/${key}`, query: new Query(new Map()) };
     const now = this.#options.clock.now();
-    return this.#origin + presignTarget(nodeHashing, this.#options, request, now, expiresSeconds);
+    return this.#origin + presignTarget(nodeHashing, this.#credentials, request, now, expiresSeconds);
   }
 
   close(): Promise<void> {
@@ -250,7 +254,7 @@ class Client implements ObjectsClient {
     const search = new Query(new Map(Object.entries(query ?? {})));
     const signed = signRequest(
       nodeHashing,
-      this.#options,
+      this.#credentials,
       {
         method,
         host: this.#host,

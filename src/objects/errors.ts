@@ -130,13 +130,14 @@ export const S3_ERRORS = {
     status: 404,
     message: 'The server side encryption configuration was not found',
   },
-  ServiceUnavailable: { status: 503, message: 'Please reduce your request rate.' },
+  ServiceUnavailable: { status: 503, message: 'Service is unable to handle request.' },
   SignatureDoesNotMatch: {
     status: 403,
     message:
       'The request signature we calculated does not match the signature you provided. Check your key and ' +
       'signing method.',
   },
+  SlowDown: { status: 503, message: 'Please reduce your request rate.' },
   TooManyBuckets: {
     status: 400,
     message: 'You have attempted to create more buckets than allowed',
@@ -158,6 +159,14 @@ export interface S3ErrorDetails extends ErrorDetails {
   readonly status?: number;
 }
 
+/** The same request may succeed later. */
+const RETRYABLE: ReadonlySet<S3Code> = new Set([
+  'InternalError',
+  'RequestTimeout',
+  'ServiceUnavailable',
+  'SlowDown',
+]);
+
 /** A refusal in S3's terms; thrown by every room and turned into one XML document by `error-document.ts`. */
 export class S3Error extends OctetError<S3Code> {
   readonly status: number;
@@ -167,7 +176,7 @@ export class S3Error extends OctetError<S3Code> {
     const entry: CodeEntry = S3_ERRORS[code];
     super(code, message ?? entry.message, {
       fault: entry.status >= 500 ? 'local' : 'remote',
-      retryable: code === 'InternalError' || code === 'ServiceUnavailable' || code === 'RequestTimeout',
+      retryable: RETRYABLE.has(code),
       ...details,
     });
     this.status = details.status ?? entry.status;

@@ -10,6 +10,7 @@ import { DEFAULT_OBJECTS_OPTIONS, type ObjectsOptions } from './options.ts';
 import { type ObjectsService, startObjects } from './server.ts';
 import { Query } from './wire/query.ts';
 import { signRequest } from './wire/sigv4/sign-request.ts';
+import { SigningKeys } from './wire/sigv4/signing-keys.ts';
 import { encodePath } from './wire/uri-encoding.ts';
 
 interface Bench {
@@ -68,12 +69,11 @@ interface RawRequest {
 function rawHead({ service, host }: Bench, request: RawRequest): string {
   const { method, path, query = '' } = request;
   const { address, port } = service.endpoints['main']!;
+  const secret = request.secretAccessKey ?? DEFAULT_OBJECTS_OPTIONS.secretAccessKey;
+  const { accessKeyId, region } = DEFAULT_OBJECTS_OPTIONS;
   const headers = signRequest(
     nodeHashing,
-    {
-      ...DEFAULT_OBJECTS_OPTIONS,
-      secretAccessKey: request.secretAccessKey ?? DEFAULT_OBJECTS_OPTIONS.secretAccessKey,
-    },
+    { accessKeyId, region, keys: new SigningKeys(nodeHashing, secret) },
     {
       method,
       host: `${address}:${port}`,

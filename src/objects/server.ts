@@ -2,7 +2,7 @@
  * HTTP requests ⇄ operations. For each request: admit it, read and prove its body, run the operation, wait
  * until everything the answer depends on is durable, answer.
  */
-import { messageOf } from '../core/errors.ts';
+import { codeOf, messageOf } from '../core/errors.ts';
 import type { Health, Host, RunningService } from '../core/lifecycle.ts';
 import type { Endpoint } from '../core/net/network.ts';
 import type { Timer } from '../core/time/clock.ts';
@@ -31,7 +31,7 @@ import { errorResponse } from './wire/error-document.ts';
 import { collectFields } from './wire/fields.ts';
 import type { S3Response } from './wire/message.ts';
 import { isBucketName } from './wire/names.ts';
-import { formatScope, type Scope, signingKey } from './wire/sigv4/signing.ts';
+import { SigningKeys } from './wire/sigv4/signing-keys.ts';
 
 /** Clients show it, and nothing more is known of the owner of a single-user server. */
 const OWNER = {
@@ -39,8 +39,6 @@ const OWNER = {
   displayName: 'octet',
 } as const;
 const EXPIRY_INTERVAL_MS = 3_600_000;
-/** Keys of today and of the days that presigned URLs come from. */
-const SIGNING_KEYS_KEPT = 16;
 
 export interface ObjectsService extends RunningService {
   readonly region: string;
@@ -96,11 +94,11 @@ class Service implements ObjectsService {
       now: () => host.clock.now(),
       newId: () => host.random.bytes(16).toString('hex'),
     };
+    const keys = new SigningKeys(nodeHashing, options.secretAccessKey);
     this.#policy = {
       hashing: nodeHashing,
       region: options.region,
-      secretOf: (id) => (id === options.accessKeyId ? options.secretAccessKey : undefined),
-      signingKey: cachedSigningKeys(),
+      keysOf: (id) => (id === options.accessKeyId ? keys : undefined),
       domain: options.domain,
       publicRead: new Set(options.publicRead),
       ownerId: OWNER.id,
@@ -257,7 +255,9 @@ class Service implements ObjectsService {
       requestId,
       error: messageOf(thrown),
     });
-    return new S3Error('InternalError', undefined, { cause: thrown });
+    return new S3Error(codeOf(thrown) === 'overloaded' ? 'SlowDown' : 'InternalError', undefined, {
+      cause: thrown,
+    });
   }
 
   #finish(exchange: Exchange, response: S3Response): HttpResponse {
@@ -349,19 +349,6 @@ function requireLength({ headers }: HttpRequest): void {
 
 async function release({ body }: S3Response): Promise<void> {
   if (typeof body === 'object') await body[Symbol.asyncIterator]().return?.();
-}
-
-function cachedSigningKeys(): (secret: string, scope: Scope) => Uint8Array {
-  const keys = new Map<string, Uint8Array>();
-  return (secret, scope) => {
-    const name = formatScope(scope);
-    const known = keys.get(name);
-    if (known !== undefined) return known;
-    if (keys.size >= SIGNING_KEYS_KEPT) keys.clear();
-    const key = signingKey(nodeHashing, secret, scope);
-    keys.set(name, key);
-    return key;
-  };
 }
 
 /** The library's own deadline for bodies comes after ours, which answers in S3's terms. */

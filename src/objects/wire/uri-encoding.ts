@@ -5,6 +5,8 @@
  */
 
 const UNRESERVED = unreservedTable();
+/** Keeps nothing between two calls. */
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const SLASH = 0x2f;
 const PERCENT = 0x25;
 const PLUS = 0x2b;
@@ -69,7 +71,7 @@ function hexDigit(code: number): number {
 /** @returns undefined when `bytes` are not UTF-8 */
 export function decodeUtf8(bytes: Uint8Array): string | undefined {
   try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    return UTF8.decode(bytes);
   } catch {
     return undefined;
   }

@@ -10,15 +10,17 @@ import { Query } from '../query.ts';
 import { decodeUri } from '../uri-encoding.ts';
 import { type Authority, authenticate, type Identity } from './authenticate.ts';
 import { presignTarget, signRequest } from './sign-request.ts';
+import { SigningKeys } from './signing-keys.ts';
 
 const NOW = Date.UTC(2026, 10, 23, 12, 0, 0);
 const MINUTE = 60_000;
 const HOST = '127.0.0.1:9000';
-const CREDENTIALS = { accessKeyId: 'key-id', secretAccessKey: 'secret', region: 'us-east-1' };
+const KEYS = new SigningKeys(nodeHashing, 'secret');
+const CREDENTIALS = { accessKeyId: 'key-id', keys: KEYS, region: 'us-east-1' };
 const AUTHORITY: Authority = {
   hashing: nodeHashing,
   region: 'us-east-1',
-  secretOf: (id) => (id === 'key-id' ? 'secret' : undefined),
+  keysOf: (id) => (id === 'key-id' ? KEYS : undefined),
 };
 const EMPTY = nodeHashing.sha256Hex('');
 
@@ -307,7 +309,10 @@ describe('refused: fields that are not signed', () => {
 
 describe('refused: the signature', () => {
   test('the wrong secret, telling what was hashed here', () => {
-    const error = refused('SignatureDoesNotMatch', signed({ credentials: { secretAccessKey: 'wrong' } }));
+    const error = refused(
+      'SignatureDoesNotMatch',
+      signed({ credentials: { keys: new SigningKeys(nodeHashing, 'wrong') } }),
+    );
     assert.match(error.elements['CanonicalRequest'] ?? '', /^GET\n\/bucket\/key\n\nhost:127\.0\.0\.1:9000\n/);
     assert.match(error.elements['StringToSign'] ?? '', /^AWS4-HMAC-SHA256\n20261123T120000Z\n/);
     assert.ok(!JSON.stringify(error.elements).includes('secret'));

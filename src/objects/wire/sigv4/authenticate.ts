@@ -4,7 +4,7 @@
  *
  *   claim read ─▶ scope is ours ─▶ time is now ─▶ every field that counts is signed ─▶ signature equal
  *
- * The order is S3's; whatever is refused, an unknown key id costs the same work as a wrong secret.
+ * The order is S3's; whatever is refused, an unknown key id costs no less work than a wrong secret.
  */
 import { S3Error } from '../../errors.ts';
 import { PROTOCOL_LIMITS } from '../../limits.ts';
@@ -15,7 +15,8 @@ import { type PayloadMode, parsePayloadMode, UNSIGNED_PAYLOAD } from '../payload
 import type { Query } from '../query.ts';
 import type { SigningChain } from './chunk-signatures.ts';
 import { readSignatureClaim, type SignatureClaim } from './claim.ts';
-import { canonicalRequest, type Scope, SERVICE, signature, signingKey, stringToSign } from './signing.ts';
+import { canonicalRequest, SERVICE, signature, signingKey, stringToSign } from './signing.ts';
+import type { SigningKeys } from './signing-keys.ts';
 
 export interface UnprovenRequest {
   readonly method: string;
@@ -28,10 +29,8 @@ export interface UnprovenRequest {
 export interface Authority {
   readonly hashing: Hashing;
   readonly region: string;
-  /** The secret of an access key id, if there is such a key. */
-  secretOf(accessKeyId: string): string | undefined;
-  /** May cache; must equal `signingKey(hashing, secret, scope)`. */
-  signingKey?(secret: string, scope: Scope): Uint8Array;
+  /** The signing keys of an access key id, if there is such an id. */
+  keysOf(accessKeyId: string): SigningKeys | undefined;
 }
 
 export type Identity =
@@ -44,7 +43,7 @@ export type Identity =
       readonly chain: SigningChain;
     };
 
-/** Stands for the secret of a key id that does not exist, so that the refusal takes the usual work. */
+/** Stands for the secret of a key id that does not exist, so that the refusal takes no less work. */
 const NO_SECRET = 'no such access key';
 
 /** @throws S3Error, whatever is wrong with the request's identity */
@@ -183,13 +182,10 @@ function proveSignature(
   const { hashing } = authority;
   const canonical = canonicalRequest({ ...request, signedNames: claim.signedNames, payloadHash });
   const toSign = stringToSign(hashing, claim.amzDate, claim.scope, canonical);
-  const secret = authority.secretOf(claim.accessKeyId);
-  const key =
-    secret !== undefined && authority.signingKey !== undefined
-      ? authority.signingKey(secret, claim.scope)
-      : signingKey(hashing, secret ?? NO_SECRET, claim.scope);
+  const keys = authority.keysOf(claim.accessKeyId);
+  const key = keys?.keyOf(claim.scope) ?? signingKey(hashing, NO_SECRET, claim.scope);
   const matches = hashing.equal(signature(hashing, key, toSign), claim.signature);
-  if (secret === undefined) {
+  if (keys === undefined) {
     throw new S3Error('InvalidAccessKeyId', undefined, { elements: { AWSAccessKeyId: claim.accessKeyId } });
   }
   if (!matches) throw signatureDoesNotMatch(claim, request.fields, canonical, toSign);

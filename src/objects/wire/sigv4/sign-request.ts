@@ -5,19 +5,12 @@ import type { Hashing } from '../hashing.ts';
 import { UNSIGNED_PAYLOAD } from '../payload-mode.ts';
 import { Query } from '../query.ts';
 import { encodePath, encodeUri } from '../uri-encoding.ts';
-import {
-  ALGORITHM,
-  canonicalRequest,
-  formatScope,
-  SERVICE,
-  signature,
-  signingKey,
-  stringToSign,
-} from './signing.ts';
+import { ALGORITHM, canonicalRequest, formatScope, SERVICE, signature, stringToSign } from './signing.ts';
+import type { SigningKeys } from './signing-keys.ts';
 
 export interface SigningCredentials {
   readonly accessKeyId: string;
-  readonly secretAccessKey: string;
+  readonly keys: SigningKeys;
   readonly region: string;
 }
 
@@ -52,7 +45,7 @@ export function signRequest(
   const signedNames = [...fields.keys()].sort();
   const scope = { date: amzDate.slice(0, 8), region: credentials.region, service: SERVICE };
   const canonical = canonicalRequest({ ...request, fields, signedNames });
-  const key = signingKey(hashing, credentials.secretAccessKey, scope);
+  const key = credentials.keys.keyOf(scope);
   const signed = signature(hashing, key, stringToSign(hashing, amzDate, scope, canonical));
   headers.push([
     'authorization',
@@ -89,7 +82,7 @@ export function presignTarget(
     signedNames: ['host'],
     payloadHash: UNSIGNED_PAYLOAD,
   });
-  const key = signingKey(hashing, credentials.secretAccessKey, scope);
+  const key = credentials.keys.keyOf(scope);
   const signed = signature(hashing, key, stringToSign(hashing, amzDate, scope, canonical));
   return `${encodePath(request.path)}?${query.canonical()}&${encodeUri('X-Amz-Signature')}=${signed}`;
 }

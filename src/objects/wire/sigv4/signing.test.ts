@@ -10,12 +10,18 @@ import { Query } from '../query.ts';
 import { chunkSignature, type SigningChain, trailerSignature } from './chunk-signatures.ts';
 import { presignTarget, signRequest } from './sign-request.ts';
 import { canonicalRequest, signature, signingKey, stringToSign, trimSpaces } from './signing.ts';
+import { SigningKeys } from './signing-keys.ts';
 
 const SECRET = 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY';
 const SCOPE = { date: '20130524', region: 'us-east-1', service: 's3' };
 const AMZ_DATE = '20130524T000000Z';
 const NOW = Date.UTC(2013, 4, 24);
 const EMPTY = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
+const CREDENTIALS = {
+  accessKeyId: 'AKIAIOSFODNN7EXAMPLE',
+  keys: new SigningKeys(nodeHashing, SECRET),
+  region: 'us-east-1',
+};
 const HOST = 'examplebucket.s3.amazonaws.com';
 
 interface Example {
@@ -75,7 +81,7 @@ describe('signatures of single requests', () => {
     test(name, () => {
       const signed = signRequest(
         nodeHashing,
-        { accessKeyId: 'AKIAIOSFODNN7EXAMPLE', secretAccessKey: SECRET, region: 'us-east-1' },
+        CREDENTIALS,
         { ...request, host: HOST, query: Query.parse(query) },
         NOW,
       );
@@ -87,7 +93,7 @@ describe('signatures of single requests', () => {
   test('a presigned URL', () => {
     const target = presignTarget(
       nodeHashing,
-      { accessKeyId: 'AKIAIOSFODNN7EXAMPLE', secretAccessKey: SECRET, region: 'us-east-1' },
+      CREDENTIALS,
       { method: 'GET', host: HOST, path: '/test.txt', query: Query.parse('') },
       NOW,
       86_400,
