@@ -1,7 +1,7 @@
 /**
  * A stub resolver: asks one server, over UDP first and over TCP when the answer is cut off.
  *
- *   const dns = createDnsClient({ network, clock, random, server: { address: '127.0.0.1', port: 5353 } });
+ *   const dns = createDnsClient({ network, clock, random, server: { address: '127.0.0.1', port: 5300 } });
  *   await dns.lookupAddress('spells.test');   // ['127.0.0.1']
  *   await dns.resolve('spells.test', 'MX');   // [{ data: '10 mail.spells.test.', fields: { preference: 10, … }, … }]
  */

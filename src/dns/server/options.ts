@@ -54,7 +54,7 @@ const ROOT_SERVERS: readonly string[] = [
 
 export const DEFAULT_DNS_OPTIONS: DnsOptions = {
   host: '127.0.0.1',
-  port: 5353,
+  port: 5300,
   zones: [],
   recursion: true,
   allowRecursion: ['127.0.0.0/8', '::1'],

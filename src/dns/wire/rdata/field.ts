@@ -217,7 +217,7 @@ export const remainingText: Field<string> = {
 /** The property of a CAA record, RFC 8659 section 4.1: letters and digits. */
 export const propertyTag: Field<string> = {
   ...characterString,
-  format: (value) => value,
+  format: (value) => (value === '' ? quote(value) : value),
   parse(text, what) {
     const tag = characterString.parse(text, what);
     if (/[^A-Za-z0-9]/.test(tag))

@@ -84,6 +84,8 @@ const CASES: readonly [type: number, text: string, hex: string, shown?: string][
     '42 21 54.000 N 71 6 18.000 W -24.00m 30.00m 10000.00m 10.00m',
   ],
   [TYPE.APL, '1:192.0.2.0/24 !2:2001:db8::/32', '00011803c00002' + '00022084' + '20010db8'],
+  [TYPE.CAA, '0 "" "a"', '000061'],
+  [TYPE.SVCB, '1 . no-default-alpn key7', '0001000002000000070000'],
   [TYPE.HTTPS, '0 pool.svc.test.', '000004706f6f6c03737663047465737400'],
   [
     TYPE.SVCB,

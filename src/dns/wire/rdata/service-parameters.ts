@@ -35,6 +35,9 @@ const KEY_NAMES: ReadonlyMap<number, string> = new Map(
   Object.entries(KEYS).map(([name, key]) => [key, name]),
 );
 
+/** Keys whose presence says it all. */
+const FLAGS: ReadonlySet<number> = new Set([2, 8]);
+
 /** A value's two forms. `parse` gets the octets that the text stands for, undefined without `=`. */
 interface ValueForm {
   parse(octets: string | undefined, name: string): Buffer;
@@ -138,7 +141,8 @@ export const serviceParameters: Field<ServiceParameter[]> = {
 };
 
 function formatParameter({ key, value }: ServiceParameter): string {
-  const name = keyName(key);
+  // A value that its form could not have is shown as what it is.
+  const name = value.length === 0 && !FLAGS.has(key) ? `key${key}` : keyName(key);
   const text = (FORMS[name] ?? OPAQUE).format(value);
   return text === undefined ? name : `${name}=${text}`;
 }
