@@ -79,6 +79,7 @@ export class ClientConnection implements ConnectionHandler, BodySource {
   ): Promise<ClientResponse> {
     const { promise, resolve, reject } = Promise.withResolvers<ClientResponse>();
     try {
+      if (signal?.aborted) throw new HttpClientError('aborted', 'the request was aborted', { unsent: true });
       this.#session.sendRequest(request, this.#now());
     } catch (thrown) {
       // Nothing was sent: the connection is as good as before.

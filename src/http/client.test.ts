@@ -339,6 +339,36 @@ suite('an HTTP client', () => {
     assert.equal(await (await next).body.text(10), '/next');
   });
 
+  test('a failed connect does not strand those who wait for its place', async () => {
+    const gone = await ScriptedServer.start(() => undefined);
+    const { url } = gone;
+    await gone[Symbol.asyncDispose]();
+    await using http = client({ maxConnectionsPerOrigin: 1 });
+    const requests = Array.from({ length: 5 }, () => http.request({ url, timeoutMs: 60_000 }));
+    const outcomes = await Promise.allSettled(requests);
+    for (const outcome of outcomes) {
+      assert.ok(outcome.status === 'rejected' && failure('connect-failed')(outcome.reason));
+    }
+  });
+
+  test('one who leaves the queue takes no place', async () => {
+    const gate = Promise.withResolvers<void>();
+    await using server = await serve(async (request) => {
+      if (request.path === '/held') await gate.promise;
+      return text(200, request.path);
+    });
+    await using http = client({ maxConnectionsPerOrigin: 1 });
+    const held = http.request({ url: `${server.url}/held` });
+    const controller = new AbortController();
+    const leaving = http.request({ url: `${server.url}/leaving`, signal: controller.signal });
+    const staying = http.request({ url: `${server.url}/staying` });
+    controller.abort();
+    await assert.rejects(leaving, failure('aborted'));
+    gate.resolve();
+    assert.equal(await (await held).body.text(10), '/held');
+    assert.equal(await (await staying).body.text(10), '/staying');
+  });
+
   test('hands over an upgraded connection with the bytes behind the 101', async () => {
     await using server = await ScriptedServer.start((connection, _, all) => {
       if (all.endsWith('ping')) connection.write('pong');

@@ -5,7 +5,7 @@
 import { messageOf } from '../core/errors.ts';
 import { NetError } from '../core/net/errors.ts';
 import type { Connection, Network } from '../core/net/network.ts';
-import type { Clock, Timer } from '../core/time/clock.ts';
+import type { Clock } from '../core/time/clock.ts';
 import { asBytes, ClientConnection, type ConnectionPool, type RequestBody } from './client-connection.ts';
 import { HttpClientError } from './errors.ts';
 import { DEFAULT_HTTP_LIMITS, type HttpLimits } from './limits.ts';
@@ -104,7 +104,8 @@ interface Acquired {
 interface Waiter {
   readonly resolve: (acquired: Acquired) => void;
   readonly reject: (error: Error) => void;
-  readonly timer: Timer;
+  /** Ends its timer and its listening; it has left the queue. */
+  readonly served: () => void;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -145,18 +146,25 @@ class Origin implements ConnectionPool {
     const { promise, resolve, reject } = Promise.withResolvers<Acquired>();
     const leave = (error: HttpClientError): void => {
       const at = this.#waiters.indexOf(waiter);
-      if (at >= 0) this.#waiters.splice(at, 1);
-      waiter.timer.cancel();
+      // Served already: whoever begins the exchange looks at the signal itself.
+      if (at < 0) return;
+      this.#waiters.splice(at, 1);
+      waiter.served();
       reject(error);
     };
+    const onAbort = (): void => leave(aborted());
     const timer = this.#client.options.clock.schedule(timeoutMs, () =>
       leave(
         new HttpClientError('pool-timeout', 'no free connection in time', { unsent: true, retryable: true }),
       ),
     );
-    const waiter: Waiter = { resolve, reject, timer, signal };
+    const served = (): void => {
+      timer.cancel();
+      signal?.removeEventListener('abort', onAbort);
+    };
+    const waiter: Waiter = { resolve, reject, served, signal };
     this.#waiters.push(waiter);
-    signal?.addEventListener('abort', () => leave(aborted()), { once: true });
+    signal?.addEventListener('abort', onAbort, { once: true });
     return promise;
   }
 
@@ -168,6 +176,10 @@ class Origin implements ConnectionPool {
       const connection = new ClientConnection(socket, clock, this.#client.limits, this);
       this.#connections.add(connection);
       return connection;
+    } catch (thrown) {
+      // The place is free again; whoever waits for one must not wait for a connection that never was.
+      queueMicrotask(() => this.#serveNext());
+      throw thrown;
     } finally {
       this.#connecting--;
     }
@@ -227,7 +239,7 @@ class Origin implements ConnectionPool {
     if (waiter === undefined) {
       this.#free.push(connection);
     } else {
-      waiter.timer.cancel();
+      waiter.served();
       waiter.resolve({ connection, reused: true });
     }
   }
@@ -236,13 +248,17 @@ class Origin implements ConnectionPool {
     this.#connections.delete(connection);
     const at = this.#free.indexOf(connection);
     if (at >= 0) this.#free.splice(at, 1);
+    this.#serveNext();
+  }
+
+  #serveNext(): void {
     const waiter = this.#waiters.shift();
     if (waiter !== undefined) void this.#connectFor(waiter);
     else if (this.#connections.size === 0 && this.#connecting === 0) this.#unused();
   }
 
   async #connectFor(waiter: Waiter): Promise<void> {
-    waiter.timer.cancel();
+    waiter.served();
     try {
       waiter.resolve({ connection: await this.#connect(waiter.signal), reused: false });
     } catch (thrown) {
@@ -253,7 +269,7 @@ class Origin implements ConnectionPool {
   close(): void {
     this.#closing.abort();
     for (const waiter of this.#waiters.splice(0)) {
-      waiter.timer.cancel();
+      waiter.served();
       waiter.reject(aborted());
     }
     for (const connection of [...this.#connections]) connection.destroy();
