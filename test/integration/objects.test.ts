@@ -678,6 +678,16 @@ describe('addresses and identity', () => {
     await refused('AuthorizationHeaderMalformed', 400, s3.send(put));
   });
 
+  test('a refusal reaches a client that is still sending', async (context) => {
+    const credentials = { ...CREDENTIALS, secretAccessKey: 'wrong' };
+    for (const expectContinueHeader of [true, false]) {
+      const { s3 } = await bench(context, { credentials, expectContinueHeader, maxAttempts: 1 });
+      const Body = Buffer.alloc(12 * MiB);
+      const put = new PutObjectCommand({ Bucket: 'bucket', Key: 'k', Body });
+      await refused('SignatureDoesNotMatch', 403, s3.send(put));
+    }
+  });
+
   test('presigned by our client, used by fetch', async (context) => {
     const { service, s3 } = await bench(context);
     const { network, clock } = testHost('client');

@@ -11,6 +11,7 @@ import {
 import { type Conditions, readConditions, unquoteEtag } from '../conditions.ts';
 import type { Fields } from '../fields.ts';
 import { type S3Request, type S3Response, xmlResponse } from '../message.ts';
+import { encodePath } from '../uri-encoding.ts';
 import { childText, readXml, requireOnly, type XmlNode } from '../xml-reader.ts';
 import { s3Document } from '../xml-writer.ts';
 import { requireUploadId } from './upload-part.ts';
@@ -90,7 +91,7 @@ export function encodeCompleteMultipartUpload(
   { bucket, key, fields }: S3Request,
 ): S3Response {
   const document = s3Document('CompleteMultipartUploadResult', (xml) => {
-    xml.text('Location', `http://${fields.get('host') ?? ''}/${bucket}/${key}`);
+    xml.text('Location', `http://${fields.get('host') ?? ''}${encodePath(`/${bucket}/${key}`)}`);
     xml.text('Bucket', bucket).text('Key', key).text('ETag', `"${etag}"`);
     writeChecksum(xml, checksum);
   });
