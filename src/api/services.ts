@@ -3,9 +3,11 @@
  */
 import { connectCache } from '../cache/index.ts';
 import type { Host } from '../core/lifecycle.ts';
+import { connectDatabase, type DatabaseSession } from '../database/index.ts';
 import { createHttpClient, type HttpRequest, type HttpResponse } from '../http/index.ts';
 import { createObjectsClient } from '../objects/index.ts';
 import { connectQueue } from '../queue/index.ts';
+import type { Database, QueryResult, Session, SqlValue } from './database.ts';
 import { ApiError } from './errors.ts';
 import type { FileStore } from './files.ts';
 import type { ApiOptions } from './options.ts';
@@ -16,6 +18,42 @@ import type { Cache } from './row-cache.ts';
 const CACHE_TIMEOUT_MS = 500;
 /** How long a signed URL of ours lives: only until the request it is made for has been sent. */
 const SIGNED_SECONDS = 60;
+
+/** Types whose values are more than text in JSON, by their object identifiers (PostgreSQL's pg_type.dat). */
+const typeNames: Readonly<Record<number, string>> = {
+  16: 'bool',
+  20: 'int8',
+  21: 'int2',
+  23: 'int4',
+  114: 'json',
+  700: 'float4',
+  701: 'float8',
+  1184: 'timestamptz',
+  1700: 'numeric',
+  3802: 'jsonb',
+};
+
+export async function openDatabase(url: string, host: Host, name: string): Promise<Database> {
+  const client = await connectDatabase({ ...host, url, applicationName: name });
+  return {
+    ...sessionOf(client),
+    transaction: (work) => client.transaction((session) => work(sessionOf(session))),
+    close: () => client.close(),
+  };
+}
+
+function sessionOf(session: DatabaseSession): Session {
+  return {
+    async query(sql: string, parameters: readonly SqlValue[] = []): Promise<QueryResult> {
+      const texts = parameters.map((value) => (value === null ? null : String(value)));
+      const { columns, rows } = await session.query(sql, texts);
+      return {
+        columns: columns.map(({ name, typeOid }) => ({ name, type: typeNames[typeOid] ?? 'text' })),
+        rows,
+      };
+    },
+  };
+}
 
 export async function openCache(url: string, host: Host, name: string): Promise<Cache> {
   const client = await connectCache({ ...host, url, name, commandTimeoutMs: CACHE_TIMEOUT_MS });

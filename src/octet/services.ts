@@ -4,8 +4,10 @@
  */
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
+import type { ApiOptions } from '../api/index.ts';
 import type { PoolOptions, RouteOptions } from '../balancer/index.ts';
 import { ConfigError } from '../core/config/config.ts';
+import { messageOf } from '../core/errors.ts';
 import { systemFiles } from '../core/files/system-files.ts';
 import type { Host, RunningService } from '../core/lifecycle.ts';
 import type { OctetConfig, ServiceName } from './config.ts';
@@ -114,6 +116,43 @@ export const starters: Readonly<Record<ServiceName, Starter>> = {
     context.keep(await startObjects(options, context.host('objects')));
   },
 
+  async database(context) {
+    const { startDatabase, DEFAULT_DATABASE_OPTIONS } = await import('../database/index.ts');
+    const { config } = context;
+    const { port, user, password, database } = config.database;
+    const options = {
+      ...DEFAULT_DATABASE_OPTIONS,
+      host: config.host,
+      port: portOf(config, port),
+      user,
+      password,
+      database,
+    };
+    const host = context.host('database');
+    context.keep(await startDatabase(options, host));
+    await runInit(context, host);
+  },
+
+  async api(context) {
+    const { startApi, DEFAULT_API_OPTIONS } = await import('../api/index.ts');
+    const { config } = context;
+    const { port, instances, tables, filesBucket, ...urls } = config.api;
+    for (let index = 0; index < instances; index++) {
+      const name = `api-${index + 1}`;
+      const options = {
+        ...DEFAULT_API_OPTIONS,
+        ...urlsBehind(context, urls),
+        host: config.host,
+        port: port === 0 ? 0 : portOf(config, port + index),
+        name,
+        tables,
+        filesBucket,
+        objectsRegion: config.objects.region,
+      };
+      context.keep(await startApi(options, context.host(name)));
+    }
+  },
+
   async balancer(context) {
     const { startBalancer, DEFAULT_BALANCER_OPTIONS } = await import('../balancer/index.ts');
     const { config } = context;
@@ -149,7 +188,7 @@ export const starters: Readonly<Record<ServiceName, Starter>> = {
     };
     context.keep(await startConsole(options, { ...context.host('console'), files: systemFiles }));
   },
-} as Partial<Record<ServiceName, Starter>> as Record<ServiceName, Starter>;
+};
 
 /** `web/` of the package, from the sources as from the bundle in `dist/`. */
 function webFolder(): string {
@@ -169,6 +208,51 @@ function serversOf(context: StartContext, pool: string): string[] {
     );
   }
   return servers;
+}
+
+/** Where the API finds the others: as told, else in this process. @throws ConfigError when there is no database */
+function urlsBehind(
+  context: StartContext,
+  told: Pick<OctetConfig['api'], 'databaseUrl' | 'cacheUrl' | 'queueUrl' | 'objectsUrl'>,
+): Pick<ApiOptions, 'databaseUrl' | 'cacheUrl' | 'queueUrl' | 'objectsUrl'> {
+  const { config, endpoints } = context;
+  const own = (service: ServiceName, variable: string): string | undefined =>
+    serviceEnv(service, config, endpoints)[variable];
+  const databaseUrl = told.databaseUrl ?? own('database', 'DATABASE_URL');
+  const cacheUrl = told.cacheUrl ?? own('cache', 'REDIS_URL');
+  const queueUrl = told.queueUrl ?? own('queue', 'AMQP_URL');
+  const objectsUrl = told.objectsUrl ?? ownObjectsUrl(context);
+  if (databaseUrl === undefined) {
+    throw new ConfigError('api.databaseUrl is not set, and no database runs in this process');
+  }
+  return {
+    databaseUrl,
+    ...(cacheUrl === undefined ? {} : { cacheUrl }),
+    ...(queueUrl === undefined ? {} : { queueUrl }),
+    ...(objectsUrl === undefined ? {} : { objectsUrl }),
+  };
+}
+
+function ownObjectsUrl({ config, endpoints }: StartContext): string | undefined {
+  const at = endpoints.get('objects')?.['main'];
+  if (at === undefined) return undefined;
+  const { accessKeyId, secretAccessKey } = config.objects;
+  return `http://${encodeURIComponent(accessKeyId)}:${encodeURIComponent(secretAccessKey)}@${hostPort(at)}`;
+}
+
+/** Runs the SQL files of `database.init`, as any client would. @throws ConfigError naming the file */
+async function runInit(context: StartContext, host: Host): Promise<void> {
+  const { config, baseDir, endpoints } = context;
+  if (config.database.init.length === 0) return;
+  const { connectDatabase } = await import('../database/index.ts');
+  const url = serviceEnv('database', config, endpoints)['DATABASE_URL'] ?? '';
+  await using client = await connectDatabase({ ...host, url, applicationName: 'octet init' });
+  for (const file of config.database.init) {
+    const sql = await readFile(path.resolve(baseDir, file), 'utf8');
+    await client.script(sql).catch((cause: unknown) => {
+      throw new ConfigError(`database.init: ${file}: ${messageOf(cause)}`, cause);
+    });
+  }
 }
 
 async function declareQueues(context: StartContext, host: Host): Promise<void> {
