@@ -99,6 +99,11 @@ export class Bodies {
     return inline === undefined ? head : Buffer.concat([head, inline]);
   }
 
+  /** Nobody knows whether the commit is durable: its bodies stay, and the next start sweeps what it left unnamed. */
+  keep({ named }: CountedChanges): void {
+    for (const id of named) this.#pending.delete(id);
+  }
+
   /** The commit is durable. */
   committed({ unnamed, named }: CountedChanges): void {
     for (const id of named) this.#pending.delete(id);

@@ -165,6 +165,45 @@ describe('object store', () => {
     await storage.close();
   });
 
+  test('a commit of unknown outcome keeps the bytes that it may have named', async () => {
+    for (const fault of ['sync', 'write'] as const) {
+      const random = new SeededRandom(3);
+      const disk = new SimulatedDisk({ random });
+      const storage = await open(disk.files, random);
+      const engine = engineOn(storage, random);
+      await createBucket(engine, { bucket: 'bucket', location: undefined });
+      disk.inject = ({ call, path }) =>
+        call === fault && path.includes('journal') ? { code: 'EIO' } : undefined;
+      const large = random.bytes(1000);
+      await assert.rejects(put(engine, 'k', large));
+      await settle();
+      assert.equal(await countBlobs(disk.files), 1);
+      disk.inject = undefined;
+      disk.kill();
+      const again = await open(disk.files, random);
+      const found = await read(again, 'k');
+      assert.ok(found === undefined || found.equals(large));
+      assert.equal(await countBlobs(disk.files), found === undefined ? 0 : 1);
+      await again.close();
+    }
+  });
+
+  test('a commit that is refused leaves nothing behind', async () => {
+    const random = new SeededRandom(4);
+    const disk = new SimulatedDisk({ random });
+    const storage = await open(disk.files, random);
+    const engine = engineOn(storage, random);
+    await createBucket(engine, { bucket: 'bucket', location: undefined });
+    disk.inject = ({ call, path }) =>
+      call === 'write' && path.includes('blobs') ? { code: 'ENOSPC' } : undefined;
+    await assert.rejects(put(engine, 'k', random.bytes(1000)), { code: 'no-space' });
+    disk.inject = undefined;
+    await settle();
+    assert.equal(await countBlobs(disk.files), 0);
+    await put(engine, 'k', random.bytes(1000));
+    await storage.close();
+  });
+
   test('power cuts lose nothing acknowledged, show nothing partial and leave no orphan', async () => {
     for (let seed = 1; seed <= 25; seed++) await surviveCuts(seed);
   });

@@ -14,8 +14,10 @@
 
 import { openBlobs } from '../../core/blobs/blobs.ts';
 import type { Blobs } from '../../core/blobs/types.ts';
+import { codeOf } from '../../core/errors.ts';
 import type { Files } from '../../core/files/files.ts';
 import type { Random } from '../../core/random/random.ts';
+import type { StoreCode } from '../../core/store/errors.ts';
 import { openStore } from '../../core/store/store.ts';
 import { encodeKey, prefixRange } from '../../core/store/tuple.ts';
 import type { Change, Store, StoreHealth, StoreStats } from '../../core/store/types.ts';
@@ -34,6 +36,14 @@ import {
 const BUCKETS = 'buckets';
 const UPLOADS = 'uploads';
 const PARTS = 'parts';
+/** Failures of a commit after which nobody will ever see it; any other leaves that open. */
+const CHANGED_NOTHING: ReadonlySet<string> = new Set<StoreCode>([
+  'no-space',
+  'overloaded',
+  'read-only',
+  'too-large',
+  'closed',
+]);
 
 export interface ObjectStoreOptions {
   readonly files: Files;
@@ -131,7 +141,13 @@ export class ObjectStore implements ObjectStorage {
     const deltas = new Map<string, number>();
     const changes = mutations.flatMap((mutation) => this.#changesOf(mutation, deltas));
     const counted = this.#bodies.count(deltas);
-    await this.#store.commit([...changes, ...counted.changes]);
+    try {
+      await this.#store.commit([...changes, ...counted.changes]);
+    } catch (thrown) {
+      // The next start may find the commit, so its bodies must not be discarded.
+      if (!CHANGED_NOTHING.has(codeOf(thrown) ?? '')) this.#bodies.keep(counted);
+      throw thrown;
+    }
     this.#bodies.committed(counted);
   }
 
