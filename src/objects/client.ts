@@ -87,7 +87,7 @@ export interface ListOptions extends CallOptions {
 
 export interface ObjectsClient extends AsyncDisposable {
   listBuckets(options?: CallOptions): Promise<ListedBucket[]>;
-  /** @returns false when it is ours already */
+  /** @returns false when the server says that it is ours already; in us-east-1 S3 does not tell */
   createBucket(bucket: string, options?: CallOptions): Promise<boolean>;
   deleteBucket(bucket: string, options?: CallOptions): Promise<void>;
   put(bucket: string, key: string, body: ObjectBody, options?: PutOptions): Promise<{ etag: string }>;

@@ -94,7 +94,7 @@ interface Route {
   readonly takes: readonly string[];
 }
 
-/** @throws S3Error MethodNotAllowed, NotImplemented */
+/** @throws S3Error MethodNotAllowed, NotImplemented, AccessControlListNotSupported */
 export function routeRequest(
   method: string,
   bucket: string | undefined,
@@ -110,6 +110,7 @@ export function routeRequest(
         : routeObject(method, query, fields);
   for (const [name] of query) {
     if (!SUBRESOURCES.has(name) || route.takes.includes(name)) continue;
+    if (name === 'acl') throw new S3Error('AccessControlListNotSupported');
     throw new S3Error('NotImplemented', `The subresource ?${name} is not implemented for ${method} here.`);
   }
   return route.operation;

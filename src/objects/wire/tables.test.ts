@@ -1,6 +1,7 @@
 /** The small pure rooms, each by a table. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { isS3Code } from '../errors.ts';
 import { parseByteRange, resolveRange } from './byte-range.ts';
 import { evaluateConditions, readConditions } from './conditions.ts';
 import { parseCopySource } from './copy-source.ts';
@@ -240,10 +241,10 @@ describe('routes', () => {
     ['POST', 'b/k', 'NotImplemented'],
     ['POST', 'b/k?select', 'NotImplemented'],
     ['PUT', 'b?versioning', 'NotImplemented'],
-    ['PUT', 'b?acl', 'NotImplemented'],
+    ['PUT', 'b?acl', 'AccessControlListNotSupported'],
     ['DELETE', 'b?policy', 'NotImplemented'],
     ['PUT', 'b/k?tagging', 'NotImplemented'],
-    ['PUT', 'b/k?acl', 'NotImplemented'],
+    ['PUT', 'b/k?acl', 'AccessControlListNotSupported'],
     ['DELETE', 'b/k?tagging', 'NotImplemented'],
     ['GET', 'b/k?torrent', 'NotImplemented'],
     ['PUT', 'b/k?retention', 'NotImplemented'],
@@ -256,7 +257,7 @@ describe('routes', () => {
       const [bucket, key] = path.split('/');
       const fields = new Map(copy === undefined ? [] : [['x-amz-copy-source', 'a/b']]);
       const route = () => routeRequest(method, bucket || undefined, key, Query.parse(query), fields);
-      if (expected === 'MethodNotAllowed' || expected === 'NotImplemented') {
+      if (isS3Code(expected)) {
         assert.throws(route, { code: expected });
       } else {
         assert.equal(route(), expected);

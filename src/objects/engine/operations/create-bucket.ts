@@ -2,6 +2,9 @@ import { S3Error } from '../../errors.ts';
 import type { CreateBucketInput } from '../../wire/operations/create-bucket.ts';
 import type { Engine } from '../engine.ts';
 
+/** Where S3 takes the creation of a bucket that is there already for a success. */
+const LENIENT_REGION = 'us-east-1';
+
 export async function createBucket(engine: Engine, input: CreateBucketInput): Promise<undefined> {
   const { storage, limits, region } = engine;
   if (input.location !== undefined && input.location !== region) {
@@ -11,6 +14,7 @@ export async function createBucket(engine: Engine, input: CreateBucketInput): Pr
     );
   }
   if (storage.bucket(input.bucket) !== undefined) {
+    if (region === LENIENT_REGION) return;
     throw new S3Error('BucketAlreadyOwnedByYou', undefined, { elements: { BucketName: input.bucket } });
   }
   if (storage.buckets().length >= limits.maxBuckets) throw new S3Error('TooManyBuckets');
