@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import amqplib, { type Channel, type ChannelModel, type ConsumeMessage } from 'amqplib';
 import { testHost } from '../../src/core/testing/host.ts';
-import { type QueueOptions, type QueueService, startQueue } from '../../src/queue/index.ts';
+import { connectQueue, type QueueOptions, type QueueService, startQueue } from '../../src/queue/index.ts';
 
 const PORTS = { port: 0, managementPort: 0 };
 
@@ -467,3 +467,72 @@ test('the management API lists queues to who may log in', () =>
     const foreign = await fetch(`${at}/overview`, { headers: { authorization, origin: 'http://evil.test' } });
     assert.equal(foreign.status, 403);
   }));
+
+test('our client: declare, publish with confirm, consume, retry, and what is refused', () =>
+  withBroker(async (_connection, service) => {
+    const host = testHost('client');
+    const { network, clock, random } = host;
+    await using client = await connectQueue({ network, clock, random, url: urlOf(service) });
+    await client.declareExchange('events', { type: 'topic' });
+    await client.declareQueue('work');
+    await client.bindQueue('work', 'events', 'spell.*');
+    await client.publish('events', 'spell.cast', 'first', { requestId: 'req-1', headers: { n: 1 } });
+    assert.equal((await client.declareQueue('work', { passive: true })).messageCount, 1);
+    const seen: string[] = [];
+    const done = Promise.withResolvers<void>();
+    const subscription = await client.consume('work', (message) => {
+      seen.push(`${message.body} ${message.requestId} ${message.headers['n']} ${message.redelivered}`);
+      if (!message.redelivered) throw new Error('try again');
+      done.resolve();
+    });
+    await done.promise;
+    await subscription.cancel();
+    assert.deepEqual(seen, ['first req-1 1 false', 'first req-1 1 true']);
+    assert.equal((await client.declareQueue('work')).messageCount, 0);
+    const code = (expected: string) => (error: { code?: string }) => error.code === expected;
+    await assert.rejects(client.publish('events', 'other', 'x', { mandatory: true }), code('returned'));
+    await assert.rejects(client.publish('none', 'x', 'x'), code('not-found'));
+    await assert.rejects(client.declareQueue('work', { durable: false }), code('precondition-failed'));
+    await client.publish('', 'work', 'still works');
+    assert.equal((await client.get('work'))?.body.toString(), 'still works');
+    assert.equal(await client.get('work'), undefined);
+  }));
+
+test('our client comes back after the broker did, with its queues and consumers', async () => {
+  const host = testHost('queue');
+  const { network, clock, random } = host;
+  const first = await startQueue(PORTS, host);
+  const port = first.endpoints['main']?.port as number;
+  const states: string[] = [];
+  const back = Promise.withResolvers<void>();
+  await using client = await connectQueue({
+    network,
+    clock,
+    random,
+    url: urlOf(first),
+    reconnectMinMs: 5,
+    onStateChange: (state) => {
+      states.push(state);
+      if (state === 'connected' && states.length > 1) back.resolve();
+    },
+  });
+  await client.declareQueue('passing', { durable: false });
+  const got = Promise.withResolvers<string>();
+  await client.consume('passing', (message) => got.resolve(message.body.toString()));
+  await first.close(0);
+  await using second = await startQueue({ ...PORTS, port }, host);
+  await back.promise;
+  await client.publish('', 'passing', 'after the restart');
+  assert.equal(await got.promise, 'after the restart');
+  assert.equal(second.health().state, 'ok');
+});
+
+test('our client is told why it was refused', async () => {
+  await using service = await startQueue(PORTS, testHost('queue'));
+  const { network, clock, random } = testHost('client');
+  const url = urlOf(service).replace('guest:guest', 'guest:wrong');
+  await assert.rejects(
+    connectQueue({ network, clock, random, url }),
+    (error: { code?: string }) => error.code === 'access-refused',
+  );
+});

@@ -1,11 +1,9 @@
 /**
  * The management API over HTTP, with the field names of RabbitMQ's where both have them:
  *
- *     GET  /api/overview                     totals, versions, alarm
- *     GET  /api/queues[/%2F[/name]]          counts per queue
- *     GET  /api/exchanges, /api/bindings, /api/connections
- *     POST /api/queues/%2F/name/get          looks at the first messages without taking them
- *     POST /api/exchanges/%2F/name/publish   publishes one message
+ *     GET /api/overview                 totals and the memory alarm
+ *     GET /api/queues[/%2F[/name]]      counts per queue
+ *     GET /api/exchanges, /api/bindings, /api/connections
  *
  * Basic authentication with the broker's user. A browser page of another origin cannot use it: requests with
  * an `Origin` that is not this server's are refused, and so is a `Host` that is a foreign name on loopback.

@@ -53,7 +53,7 @@ interface Budget {
 
 /** Reads a table with its length. @throws AmqpError `syntax-error` naming what is wrong */
 export function readTable(reader: ByteReader): FieldTable {
-  return tableOf(nested(reader, 0), { entries: TABLE_MAX_ENTRIES }, 0);
+  return strictly('a field table', () => tableOf(nested(reader, 0), { entries: TABLE_MAX_ENTRIES }, 0));
 }
 
 function tableOf(reader: ByteReader, budget: Budget, depth: number): FieldTable {
