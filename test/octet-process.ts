@@ -1,0 +1,148 @@
+/**
+ * `octet up` as a process of its own, in a folder of its own, as a user would start it. For tests that look at
+ * it from outside: with clients of others, or by killing it.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import type { OctetInput } from '../src/octet/config.ts';
+
+const COMMAND = path.resolve(import.meta.dirname, '../bin/octet.mjs');
+
+/** Generous, for a machine that does other things as well. */
+const READY_TIMEOUT_MS = 60_000;
+const STOP_TIMEOUT_MS = 20_000;
+/** What is kept of what the process says. */
+const MAX_OUTPUT_LENGTH = 64 * 1024;
+
+/** Settings that make every port the operating system's choice. */
+export const EPHEMERAL_PORTS = {
+  adminPort: 0,
+  dns: { port: 0 },
+  database: { port: 0 },
+  cache: { port: 0 },
+  queue: { port: 0, managementPort: 0 },
+  objects: { port: 0 },
+  mail: { port: 0, httpPort: 0 },
+  api: { port: 0 },
+  balancer: { port: 0, managementPort: 0 },
+  console: { port: 0 },
+} as const satisfies OctetInput;
+
+export class OctetProcess {
+  /** Connection strings, as `octet env --json` prints them. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly #child: ChildProcess;
+  readonly #output: () => string;
+
+  constructor(child: ChildProcess, output: () => string, env: Readonly<Record<string, string>>) {
+    this.#child = child;
+    this.#output = output;
+    this.env = env;
+  }
+
+  get pid(): number {
+    return this.#child.pid!;
+  }
+
+  get isRunning(): boolean {
+    return this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
+  /** The end of what the process has written, to both of its outputs. */
+  get output(): string {
+    return this.#output();
+  }
+
+  /** Kills without a chance to finish anything; resolves when the process is gone. */
+  async kill(): Promise<void> {
+    await end(this.#child, 'SIGKILL');
+  }
+
+  /** Asks to finish what is in flight; kills when that takes too long. @returns the exit code */
+  async stop(): Promise<number | null> {
+    await end(this.#child, 'SIGTERM');
+    return this.#child.exitCode;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+}
+
+/**
+ * Starts `octet up` with `config`, written to `folder`; its data lie in `folder/data`.
+ * @throws Error with what the process said when it is not ready in time
+ */
+export async function startOctetProcess(folder: string, config: OctetInput): Promise<OctetProcess> {
+  await mkdir(folder, { recursive: true });
+  const configFile = path.join(folder, 'octet.config.json');
+  await writeFile(configFile, JSON.stringify({ ...config, dataDir: 'data' }, null, 2));
+  const child = spawn(process.execPath, [COMMAND, 'up', '--config', configFile], options(folder));
+  const output = gather(child);
+  try {
+    await ready(child, output);
+    return new OctetProcess(child, output, await readEnv(folder, configFile));
+  } catch (error) {
+    await end(child, 'SIGKILL');
+    throw error;
+  }
+}
+
+/** Settings in the environment of whoever runs the tests are not meant for this Octet. */
+function options(cwd: string): { cwd: string; env: NodeJS.ProcessEnv; stdio: ['ignore', 'pipe', 'pipe'] } {
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('OCTET_')));
+  return { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] };
+}
+
+function gather(child: ChildProcess): () => string {
+  let text = '';
+  const add = (chunk: Buffer): void => {
+    text = (text + chunk.toString('utf8')).slice(-MAX_OUTPUT_LENGTH);
+  };
+  child.stdout?.on('data', add);
+  child.stderr?.on('data', add);
+  return () => text;
+}
+
+async function ready(child: ChildProcess, output: () => string): Promise<void> {
+  const late = AbortSignal.timeout(READY_TIMEOUT_MS);
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const look = (): void => {
+    if (output().includes(' ready in ')) resolve();
+  };
+  const fail = (why: string): void => reject(new Error(`octet ${why}:\n${output()}`));
+  const ended = (): void => fail('ended instead of being ready');
+  const tooLate = (): void => fail(`was not ready within ${READY_TIMEOUT_MS} ms`);
+  child.stdout?.on('data', look);
+  child.once('close', ended);
+  late.addEventListener('abort', tooLate);
+  try {
+    await promise;
+  } finally {
+    child.stdout?.off('data', look);
+    child.off('close', ended);
+    late.removeEventListener('abort', tooLate);
+  }
+}
+
+async function readEnv(folder: string, configFile: string): Promise<Readonly<Record<string, string>>> {
+  const child = spawn(process.execPath, [COMMAND, 'env', '--json', '--config', configFile], {
+    ...options(folder),
+    timeout: READY_TIMEOUT_MS,
+  });
+  const output = gather(child);
+  await once(child, 'close');
+  if (child.exitCode !== 0) throw new Error(`octet env failed:\n${output()}`);
+  return JSON.parse(output()) as Record<string, string>;
+}
+
+async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const gone = once(child, 'exit');
+  child.kill(signal);
+  const force = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS);
+  await gone;
+  clearTimeout(force);
+}
