@@ -27,8 +27,9 @@ const makers: Readonly<Record<ServiceName, UrlMaker>> = {
     DATABASE_URL: `postgres://${credentials(database.user, database.password)}@${at}/${encodeURIComponent(database.database)}`,
   }),
   cache: ({ cache }, at) => ({
+    // With the user's name, for redis-cli sends an empty one otherwise.
     REDIS_URL:
-      cache.password === '' ? `redis://${at}` : `redis://:${encodeURIComponent(cache.password)}@${at}`,
+      cache.password === '' ? `redis://${at}` : `redis://${credentials('default', cache.password)}@${at}`,
   }),
   queue: ({ queue }, at) => ({ AMQP_URL: `amqp://${credentials(queue.user, queue.password)}@${at}` }),
   objects: ({ objects }, at) => ({
