@@ -1,0 +1,32 @@
+/** The engine's storage on core/store: one store holds catalogue, rows, indexes and sequences of a database. */
+
+import type { World } from '../core/lifecycle.ts';
+import { openStore } from '../core/store/store.ts';
+import type { Store } from '../core/store/types.ts';
+import type { RowStore } from './engine/database.ts';
+
+export interface OpenRowStore extends RowStore {
+  readonly store: Store;
+  close(): Promise<void>;
+}
+
+/** @throws FilesError `locked`, StoreError `corrupt`, `newer-format` */
+export async function openRowStore(
+  world: Pick<World, 'files' | 'clock' | 'random'>,
+  folder: string,
+): Promise<OpenRowStore> {
+  const { files, clock, random } = world;
+  return rowStoreOver(await openStore({ files, folder, clock, random }));
+}
+
+export function rowStoreOver(store: Store): OpenRowStore {
+  return {
+    store,
+    get: (tree, key) => store.get(tree, key),
+    range: (tree, range) => store.range(tree, range),
+    snapshot: () => store.snapshot(),
+    commit: (changes) => store.commit(changes),
+    settled: () => store.settled(),
+    close: () => store.close(),
+  };
+}
