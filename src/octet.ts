@@ -8,7 +8,7 @@ import path from 'node:path';
 import { resolveConfig } from './core/config/config.ts';
 import { createMemoryFiles } from './core/files/memory-files.ts';
 import { systemFiles } from './core/files/system-files.ts';
-import type { RunningService, World } from './core/lifecycle.ts';
+import type { Host, RunningService, World } from './core/lifecycle.ts';
 import type { Endpoint } from './core/net/network.ts';
 import { createSystemNetwork } from './core/net/system-network.ts';
 import { type LogLevel, type LogSink, Observatory, pinoLog } from './core/observe/observer.ts';
@@ -16,7 +16,13 @@ import { systemRandom } from './core/random/system-random.ts';
 import { systemClock } from './core/time/system-clock.ts';
 import type { HttpServer } from './http/index.ts';
 import { startAdmin } from './octet/admin.ts';
-import { type OctetConfig, type OctetInput, octetSchema, SERVICE_NAMES } from './octet/config.ts';
+import {
+  type OctetConfig,
+  type OctetInput,
+  octetSchema,
+  SERVICE_NAMES,
+  START_PHASES,
+} from './octet/config.ts';
 import { refuseInsecure } from './octet/insecure.ts';
 import { portOf } from './octet/ports.ts';
 import { starters } from './octet/services.ts';
@@ -135,23 +141,23 @@ export class Octet implements AsyncDisposable {
       token: config.adminToken,
     });
     this.#endpoints.set('admin', { main: this.#admin.endpoint });
-    for (const name of SERVICE_NAMES) {
-      if (!config.services.includes(name)) continue;
-      await starters[name]({
-        config,
-        baseDir,
-        endpoints: this.#endpoints,
-        host: (service) => ({
-          ...world,
-          observer: observatory.observer(service),
-          folder: path.join(this.dataDir, service),
-        }),
-        keep: (service) => {
-          this.#services.push(service);
-          this.#endpoints.set(service.name, service.endpoints);
-          progress?.(service);
-        },
-      });
+    const host = (service: string): Host => ({
+      ...world,
+      observer: observatory.observer(service),
+      folder: path.join(this.dataDir, service),
+    });
+    const keep = (service: RunningService): void => {
+      this.#services.push(service);
+      this.#endpoints.set(service.name, service.endpoints);
+      progress?.(service);
+    };
+    for (const phase of START_PHASES) {
+      const starts = phase
+        .filter((name) => config.services.includes(name))
+        .map((name) => starters[name]({ config, baseDir, endpoints: this.#endpoints, host, keep }));
+      // All of a phase come to an end before anything is thrown, so that nothing starts after `close`.
+      const failure = (await Promise.allSettled(starts)).find((start) => start.status === 'rejected');
+      if (failure !== undefined) throw failure.reason;
     }
   }
 

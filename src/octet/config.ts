@@ -16,8 +16,14 @@ export const SERVICE_NAMES = [
   'console',
 ] as const;
 
-/** In the order in which they start: each finds what it needs already there. They stop in reverse. */
 export type ServiceName = (typeof SERVICE_NAMES)[number];
+
+/** Those of a phase start together; each finds what it needs in the phases before. They stop in reverse. */
+export const START_PHASES: readonly (readonly ServiceName[])[] = [
+  ['database', 'queue', 'objects', 'mail', 'cache', 'dns'],
+  ['api'],
+  ['balancer', 'console'],
+];
 
 const port = (standard: number) =>
   v.optional(

@@ -28,7 +28,7 @@ export async function createDevelopmentIdentity(
   names: readonly string[],
 ): Promise<DevelopmentIdentity> {
   await import('reflect-metadata');
-  const x509 = await import('@peculiar/x509');
+  const x509 = await loadX509();
   const notBefore = new Date(clock.now() - SKEW_MS);
   const notAfter = new Date(clock.now() + VALID_MS);
   const authorityKeys = await generateKeys();
@@ -68,6 +68,14 @@ export async function createDevelopmentIdentity(
     key: `${x509.PemConverter.encode(pkcs8, 'PRIVATE KEY')}\n`,
     ca: `${authority.toString('pem')}\n`,
   };
+}
+
+/** Node loads the package's module form, a bundle its CommonJS form, which has everything in `default`. */
+async function loadX509(): Promise<typeof import('@peculiar/x509')> {
+  const loaded = (await import('@peculiar/x509')) as typeof import('@peculiar/x509') & {
+    default?: typeof import('@peculiar/x509');
+  };
+  return loaded.default ?? loaded;
 }
 
 async function generateKeys(): Promise<webcrypto.CryptoKeyPair> {

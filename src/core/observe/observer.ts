@@ -95,7 +95,7 @@ export class Observatory {
    * the first scrape (52 ms of CPU that a start need not spend).
    */
   async prometheusText(): Promise<string> {
-    const client = await import('prom-client');
+    const client = await loadPromClient();
     const registry = new client.Registry();
     for (const family of this.#families.values()) {
       registry.registerMetric(prometheusMetric(client, family));
@@ -157,6 +157,8 @@ export class Observatory {
   }
 }
 
+type PromClient = typeof import('prom-client')['default'];
+
 /** Writes one log line. */
 export type LogWriter = (
   level: Exclude<LogLevel, 'silent'>,
@@ -170,15 +172,12 @@ export const silentLog: LogWriter = () => undefined;
 /** Log lines as pino writes them, to `sink`, from `level` up. Loads pino (20 ms of CPU). */
 export async function pinoLog(level: LogLevel, sink: LogSink): Promise<LogWriter> {
   if (level === 'silent') return silentLog;
-  const { pino } = await import('pino');
+  const { default: pino } = await import('pino');
   const logger = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, { write: sink });
   return (at, service, message, fields) => logger[at]({ service, ...fields }, message);
 }
 
-function prometheusMetric(
-  client: typeof import('prom-client'),
-  family: Family,
-): import('prom-client').Metric {
+function prometheusMetric(client: PromClient, family: Family): import('prom-client').Metric {
   const { name, help } = family;
   const all = [...family.series.values()];
   const labelNames = [...new Set(all.flatMap((series) => Object.keys(series.labels)))];
@@ -200,7 +199,7 @@ function prometheusMetric(
 
 /** prom-client cannot be given finished bucket counts, so the metric's `get` answers with ours. */
 function prometheusHistogram(
-  client: typeof import('prom-client'),
+  client: PromClient,
   family: Family,
   labelNames: string[],
 ): import('prom-client').Metric {

@@ -1,0 +1,115 @@
+/** All services together: embedded in a test, twice at once, and durable across kill -9 of the whole process. */
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { test } from 'node:test';
+import { Redis } from 'ioredis';
+import pg from 'pg';
+import { runDemo } from '../../examples/spells/demo.ts';
+import spells from '../../examples/spells/octet.config.ts';
+import { startOctet } from '../../src/octet.ts';
+
+const baseDir = path.join(import.meta.dirname, '../../examples/spells');
+
+test('the demo passes in memory, and nothing is left open', async () => {
+  const before = process.getActiveResourcesInfo().filter(isServer).length;
+  const octet = await startOctet({ ...spells, baseDir });
+  await runDemo({ env: octet.env, adminUrls: [octet.env['OCTET_ADMIN_URL'] ?? ''], print: () => undefined });
+  await octet.close();
+  assert.equal(process.getActiveResourcesInfo().filter(isServer).length, before);
+});
+
+function isServer(resource: string): boolean {
+  return resource === 'TCPServerWrap' || resource === 'UDPWrap';
+}
+
+test('two at once share nothing', async () => {
+  await using left = await startOctet({ services: ['cache', 'database'] });
+  await using right = await startOctet({ services: ['cache', 'database'] });
+  const clients = [left, right].map((octet) => ({
+    redis: new Redis(octet.env['REDIS_URL'] ?? ''),
+    sql: new pg.Client({ connectionString: octet.env['DATABASE_URL'] }),
+  }));
+  for (const [index, { redis, sql }] of clients.entries()) {
+    await redis.set('who', String(index));
+    await sql.connect();
+    await sql.query('CREATE TABLE who (id int PRIMARY KEY)');
+    await sql.query('INSERT INTO who VALUES ($1)', [index]);
+  }
+  for (const [index, { redis, sql }] of clients.entries()) {
+    assert.equal(await redis.get('who'), String(index));
+    assert.deepEqual((await sql.query('SELECT id FROM who')).rows, [{ id: index }]);
+    redis.disconnect();
+    await sql.end();
+  }
+});
+
+test('a start that fails leaves nothing behind, and says which setting', async () => {
+  await assert.rejects(startOctet({ database: { init: ['no-such-file.sql'] } }), /no-such-file\.sql/);
+  await assert.rejects(startOctet({ host: '0.0.0.0' }), /database\.password.*adminToken/);
+  await assert.rejects(
+    startOctet({ cache: { prot: 1 } } as never),
+    /cache\.prot in the options: .*did you mean port/,
+  );
+});
+
+const PORT_OFFSET = 24_000;
+
+test('after kill -9 of the whole process, rows, objects, queued messages and mail are there', {
+  timeout: 120_000,
+}, async () => {
+  const folder = await mkdtemp(path.join(tmpdir(), 'octet-killed-'));
+  const flags = [
+    '--config',
+    path.join(baseDir, 'octet.config.ts'),
+    '--data-dir',
+    folder,
+    '--port-offset',
+    String(PORT_OFFSET),
+  ];
+  try {
+    for (let round = 0; round < 2; round++) {
+      const child = spawn(process.execPath, ['bin/octet.mjs', 'up', ...flags], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      await ready(child);
+      const demo = await run(['demo', '--attach', ...flags]);
+      assert.equal(demo.code, 0, demo.output);
+      if (round > 0)
+        assert.match(
+          demo.output,
+          /earlier runs: 1 rows, 1 objects, 1 mails and \d+ queued messages are still there/,
+        );
+      const exited = new Promise((resolve) => child.once('exit', resolve));
+      child.kill('SIGKILL');
+      await exited;
+    }
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+});
+
+async function ready(child: ChildProcess): Promise<void> {
+  let output = '';
+  await new Promise<void>((resolve, reject) => {
+    child.stdout?.on('data', (chunk: Buffer) => {
+      output += chunk.toString();
+      if (output.includes('ready in')) resolve();
+    });
+    child.once('exit', (code) => reject(new Error(`octet up ended with ${code}: ${output}`)));
+  });
+}
+
+async function run(args: readonly string[]): Promise<{ code: number | null; output: string }> {
+  const child = spawn(process.execPath, ['bin/octet.mjs', ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (chunk: Buffer) => {
+      output += chunk.toString();
+    });
+  }
+  const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
+  return { code, output };
+}
