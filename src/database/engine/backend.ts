@@ -27,7 +27,7 @@ import {
   truncate,
 } from './catalog/ddl.ts';
 import { describeObject, lookupObject } from './catalog/names.ts';
-import { systemTable } from './catalog/system-tables.ts';
+import { systemTable } from './catalog/system-catalog.ts';
 import type { Database } from './database.ts';
 import { type ChangeAccess, compileChange, duplicateKey, RowChanged, rowLock } from './execute/change.ts';
 import { compileQuery, compilerFor } from './execute/compile.ts';
@@ -504,6 +504,7 @@ export class Backend {
         found?.cancel();
         return found !== undefined;
       },
+      activities: () => database.activities.values(),
     };
   }
 

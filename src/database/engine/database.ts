@@ -17,6 +17,7 @@ import {
   type Table,
 } from './catalog/catalog.ts';
 import { decodeObject, encodeObject } from './catalog/object-codec.ts';
+import type { SessionActivity } from './execute/run.ts';
 import type { RowView } from './execute/view.ts';
 import { SequenceTable } from './sequences.ts';
 import { CATALOG_TREE, oidKey, rowNumberKey, rowTree } from './storage/trees.ts';
@@ -50,15 +51,8 @@ export interface DatabaseSurroundings {
   readonly limits: DatabaseLimits;
 }
 
-/** A session as others see it, in pg_stat_activity. */
-export interface Activity {
-  readonly processId: number;
-  readonly user: string;
-  readonly applicationName: string;
-  readonly clientAddress: string;
-  readonly state: string;
-  readonly query: string;
-  readonly startedAt: bigint;
+/** A session that others can see and stop. */
+export interface Activity extends SessionActivity {
   cancel(): void;
 }
 

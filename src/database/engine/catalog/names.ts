@@ -4,7 +4,7 @@ import { quoteName } from '../bind/deparse.ts';
 import { FUNCTIONS } from '../functions/registry.ts';
 import { formatType, type RegisteredKind, TYPES, typeByName } from '../types/types.ts';
 import type { Catalog } from './catalog.ts';
-import { systemTable, systemTableByOid } from './system-tables.ts';
+import { systemTable, systemTableByOid } from './system-catalog.ts';
 
 export interface NameContext {
   readonly catalog: Catalog;

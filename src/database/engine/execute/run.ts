@@ -6,6 +6,17 @@ import type { Catalog } from '../catalog/catalog.ts';
 import type { ConversionContext } from '../types/types.ts';
 import type { Value } from '../types/values.ts';
 
+/** A session as pg_stat_activity shows it. */
+export interface SessionActivity {
+  readonly processId: number;
+  readonly user: string;
+  readonly applicationName: string;
+  readonly clientAddress: string;
+  readonly state: string;
+  readonly query: string;
+  readonly startedAt: bigint;
+}
+
 /** What functions may ask of the session that runs them. */
 export interface SessionFacts {
   readonly user: string;
@@ -24,6 +35,7 @@ export interface SessionFacts {
   advisoryLock(key: string, shared: boolean, wait: boolean, forSession: boolean): boolean;
   advisoryUnlock(key: string, shared: boolean): boolean;
   cancelBackend(processId: number): boolean;
+  activities(): Iterable<SessionActivity>;
 }
 
 export interface Run {
