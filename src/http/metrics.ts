@@ -5,23 +5,31 @@ export class HttpMetrics {
   readonly requests: Counter;
   readonly #observer: Observer;
   readonly #listener: string;
+  /** The service may be one of several, `api-1`; Prometheus takes no hyphen in a name. */
+  readonly #prefix: string;
 
   /** @param connections the number open now */
   constructor(observer: Observer, listener: string, connections: () => number) {
     this.#observer = observer;
     this.#listener = listener;
-    const prefix = `octet_${observer.service}_http`;
-    this.requests = observer.metrics.counter(`${prefix}_requests_total`, 'Requests whose head was read', {
-      listener,
-    });
-    observer.metrics.gauge(`${prefix}_connections`, 'Open connections', { listener }, connections);
+    this.#prefix = `octet_${observer.service.replaceAll('-', '_')}_http`;
+    this.requests = observer.metrics.counter(
+      `${this.#prefix}_requests_total`,
+      'Requests whose head was read',
+      {
+        listener,
+      },
+    );
+    observer.metrics.gauge(`${this.#prefix}_connections`, 'Open connections', { listener }, connections);
   }
 
   /** A request refused by the protocol: malformed, oversize or late. */
   refused(reason: string): void {
-    const name = `octet_${this.#observer.service}_http_refused_total`;
     this.#observer.metrics
-      .counter(name, 'Requests refused before a handler saw them', { listener: this.#listener, reason })
+      .counter(`${this.#prefix}_refused_total`, 'Requests refused before a handler saw them', {
+        listener: this.#listener,
+        reason,
+      })
       .add();
   }
 }
