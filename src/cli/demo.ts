@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { loadConfig } from '../core/config/load.ts';
 import { startOctet } from '../octet.ts';
 import { CliError, EXIT } from './exit.ts';
-import { requireRunning } from './run-record.ts';
+import { envOf, requireRunning } from './run-record.ts';
 import { readSettings, type SettingFlags } from './settings.ts';
 
 interface DemoModule {
@@ -31,10 +31,9 @@ export async function demo(flags: SettingFlags & { attach?: boolean }): Promise<
   const print = (line: string): void => void process.stdout.write(`${line}\n`);
   if (flags.attach === true) {
     const { config, dataDir } = await readSettings(flags);
-    const records = await requireRunning(dataDir, config.portOffset);
-    const env = Object.assign({}, ...records.map((record) => record.env)) as Record<string, string>;
-    const adminUrls = records.map((record) => record.adminUrl);
-    await runDemo({ env, adminUrls, stateFile: path.join(dataDir, 'demo.json'), print });
+    const running = await requireRunning(dataDir, config.portOffset);
+    const adminUrls = running.map(({ record }) => record.adminUrl);
+    await runDemo({ env: envOf(running), adminUrls, stateFile: path.join(dataDir, 'demo.json'), print });
     return 0;
   }
   const { values } = await loadConfig(path.join(folder, 'octet.config.ts'));

@@ -4,9 +4,14 @@ export const EXIT = {
   failed: 1,
   usage: 2,
   notRunning: 3,
+  timedOut: 4,
   portInUse: 5,
   locked: 6,
+  corrupt: 65,
   badConfig: 78,
+  /** 128 + the signal's number, as shells report one. */
+  interrupted: 130,
+  terminated: 143,
 } as const;
 
 /** A failure that has been said in words a person can act on. */

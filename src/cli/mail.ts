@@ -1,4 +1,5 @@
 /** `octet mail send|list|read|wait|delete`: the running mail service from a shell. */
+import { messageOf } from '../core/errors.ts';
 import { sendMail } from '../mail/index.ts';
 import { cliWorld } from './cli-world.ts';
 import { CliError, EXIT } from './exit.ts';
@@ -87,11 +88,19 @@ function filter(flags: MailFlags): string {
   return query.toString();
 }
 
+/** 408: what was waited for has not come. */
+const TIMED_OUT = 408;
+
 async function ask(method: string, path: string, flags: MailFlags): Promise<unknown> {
   const base = await requireUrl('MAIL_URL', 'mail', flags);
-  const response = await fetch(base + path, { method });
+  const response = await fetch(base + path, { method }).catch((cause: unknown) => {
+    throw new CliError(EXIT.failed, `mail: ${base} does not answer: ${messageOf((cause as Error).cause)}`);
+  });
   const body = await response.text();
-  if (response.status >= 400) throw new CliError(EXIT.failed, `mail: ${response.status} ${body}`);
-  const isJson = (response.headers.get('content-type') ?? '').startsWith('application/json');
-  return isJson ? (JSON.parse(body) as unknown) : body;
+  const isJson = /^application\/(problem\+)?json/.test(response.headers.get('content-type') ?? '');
+  const answer: unknown = isJson ? JSON.parse(body) : body;
+  if (response.status < 400) return answer;
+  const { detail, title } = (isJson ? answer : {}) as { detail?: string; title?: string };
+  const exitCode = response.status === TIMED_OUT ? EXIT.timedOut : EXIT.failed;
+  throw new CliError(exitCode, `mail: ${detail ?? title ?? `${response.status} ${body}`}`);
 }

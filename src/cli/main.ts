@@ -1,5 +1,5 @@
 /** The command `octet`: every command in one table of commander's, each in a file of its own, loaded when it is called. */
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import { ConfigError } from '../core/config/config.ts';
 import { codeOf, messageOf } from '../core/errors.ts';
 import { FilesError } from '../core/files/errors.ts';
@@ -42,7 +42,16 @@ function createProgram(done: (exitCode: number) => void): Command {
     .option('-d, --data-dir <folder>', 'where everything durable lies (default: .octet)')
     .option('--port-offset <n>', 'added to every port')
     .option('--host <address>', 'address to listen on (default: 127.0.0.1)')
-    .option('--log-level <level>', 'debug, info, warn, error or silent')
+    .addOption(
+      new Option('--log-level <level>', 'what is written to stderr').choices([
+        'debug',
+        'info',
+        'warn',
+        'error',
+        'silent',
+      ]),
+    )
+    .configureHelp({ showGlobalOptions: true })
     .exitOverride()
     .showHelpAfterError('(octet --help shows what there is)')
     .showSuggestionAfterError();
@@ -94,6 +103,16 @@ function createProgram(done: (exitCode: number) => void): Command {
     .option('--subject <text>')
     .option('--text <text>')
     .option('--timeout-ms <n>', 'how long wait waits')
+    .addHelpText(
+      'after',
+      lines(
+        '',
+        'octet mail                                  run the service',
+        'octet mail send --to a@b [--from --subject --text]',
+        'octet mail list|wait [--from --to --subject]',
+        'octet mail read|delete <id>',
+      ),
+    )
     .action((verb: string | undefined, id: string | undefined, _flags, command: Command) =>
       run(async () =>
         verb === undefined
@@ -116,6 +135,10 @@ function addClients(program: Command, run: (work: () => Promise<number>) => Prom
     .command('redis [words...]')
     .description('run a command on the running cache; without one, lines from standard input')
     .allowUnknownOption()
+    .addHelpText(
+      'after',
+      lines('', "octet redis set greeting 'hello world'", 'octet redis -- set key --config'),
+    )
     .action((words: string[], _flags, command: Command) =>
       run(async () => (await import('./redis.ts')).redis(words, command.optsWithGlobals())),
     );
@@ -130,7 +153,7 @@ function addClients(program: Command, run: (work: () => Promise<number>) => Prom
   program
     .command('curl <url>')
     .description('one HTTP request; names are resolved by our DNS, /paths go to our balancer')
-    .option('-X, --request <method>')
+    .option('-X, --request <method>', 'default: GET, with a body POST')
     .option('-H, --header <line>', 'may be given again', (line: string, lines: string[] = []) => [
       ...lines,
       line,
@@ -143,12 +166,32 @@ function addClients(program: Command, run: (work: () => Promise<number>) => Prom
   program
     .command('s3 [words...]')
     .description('the running object store: ls, mb, put, get, rm')
+    .addHelpText(
+      'after',
+      lines(
+        '',
+        'octet s3 ls [bucket[/prefix]]',
+        'octet s3 mb bucket',
+        'octet s3 put file bucket/key',
+        'octet s3 get bucket/key [file]',
+        'octet s3 rm bucket/key',
+      ),
+    )
     .action((words: string[], _flags, command: Command) =>
       run(async () => (await import('./s3.ts')).s3(words, command.optsWithGlobals())),
     );
   program
     .command('mq [words...]')
     .description('the running queue: declare, publish, get')
+    .addHelpText(
+      'after',
+      lines(
+        '',
+        'octet mq declare queue',
+        'octet mq publish exchange routing-key text    (exchange "" sends to the queue named by the key)',
+        'octet mq get queue',
+      ),
+    )
     .action((words: string[], _flags, command: Command) =>
       run(async () => (await import('./mq.ts')).mq(words, command.optsWithGlobals())),
     );
@@ -160,22 +203,36 @@ function addClients(program: Command, run: (work: () => Promise<number>) => Prom
     );
 }
 
+function lines(...text: string[]): string {
+  return text.join('\n');
+}
+
 /** Says what went wrong and what to do. @returns the exit code */
 function explain(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   const [exitCode, hint] = judge(error);
-  process.stderr.write(`octet: ${messageOf(error)}\n`);
+  process.stderr.write(`octet: ${whole(error)}\n`);
   if (hint !== undefined) process.stderr.write(`       ${hint}\n`);
-  if (exitCode === EXIT.failed && process.env['DEBUG'] !== undefined) console.error(error);
+  if (process.env['DEBUG'] !== undefined) console.error(error);
   return exitCode;
+}
+
+/** Of several errors at once, each on a line of its own. */
+function whole(error: unknown): string {
+  const parts = error instanceof AggregateError ? error.errors : [];
+  return [messageOf(error) || 'failed', ...parts.map((part) => `       ${messageOf(part)}`)].join('\n');
 }
 
 function judge(error: unknown): [exitCode: number, hint: string | undefined] {
   if (error instanceof CliError) return [error.exitCode, error.hint];
   if (error instanceof ConfigError) return [EXIT.badConfig, undefined];
   if (error instanceof FilesError) return [EXIT.locked, 'use another --data-dir, or stop that process'];
-  if (error instanceof NetError && codeOf(error) === 'address-in-use') {
+  const code = codeOf(error);
+  if (error instanceof NetError && code === 'address-in-use') {
     return [EXIT.portInUse, 'stop that process, or move all ports: --port-offset 1000'];
   }
+  if (code === 'corrupt') return [EXIT.corrupt, '`octet inspect` shows what lies in a folder'];
+  if (code === 'newer-format') return [EXIT.corrupt, 'start it with the release that wrote it'];
+  if (code === 'ENOSPC' || code === 'no-space') return [EXIT.failed, 'make room, or name another --data-dir'];
   return [EXIT.failed, undefined];
 }

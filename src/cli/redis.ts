@@ -8,7 +8,7 @@ import { splitWords } from './words.ts';
 
 export async function redis(words: readonly string[], flags: SettingFlags): Promise<number> {
   const url = await requireUrl('REDIS_URL', 'cache', flags);
-  await using client = await connectCache({ ...cliWorld(), url, name: 'octet redis' });
+  await using client = await connectCache({ ...cliWorld(), url, name: 'octet-redis' });
   const [command, ...rest] = words;
   if (command !== undefined) return run(client, [command, ...rest]);
   const lines = createInterface({ input: process.stdin });

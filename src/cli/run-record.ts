@@ -1,6 +1,7 @@
 /**
  * How commands find what runs: each process leaves a file with its addresses in `<data folder>/run/` while it
- * lives. A file of a process that was killed is recognised by its silent admin address and passed over.
+ * lives. A file of a process that was killed is recognised by its admin address, which is silent or is by now
+ * that of another process, and passed over.
  */
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -16,10 +17,31 @@ export interface RunRecord {
   readonly env: OctetEnv;
 }
 
-/** @param name `octet` for all in one process, else the service */
+/** What `/status` of the admin address tells. */
+export interface StatusAnswer {
+  readonly startedAtMs: number;
+  readonly nowMs: number;
+  /** Resident, in bytes. */
+  readonly memory: number;
+  readonly services: readonly {
+    readonly name: string;
+    readonly endpoints: Readonly<Record<string, { readonly address: string; readonly port: number }>>;
+    readonly health: { readonly state: string; readonly reason?: string };
+  }[];
+}
+
+export interface Running {
+  readonly record: RunRecord;
+  readonly status: StatusAnswer;
+}
+
+const ANSWER_TIMEOUT_MS = 2_000;
+
+/** @param name `octet` for all in one process, else the service. Replaces what dead processes have left. */
 export async function writeRecord(dataDir: string, name: string, record: RunRecord): Promise<void> {
   const file = recordFile(dataDir, name);
-  await mkdir(path.dirname(file), { recursive: true });
+  await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
+  await removeStale(dataDir);
   // It holds credentials.
   await writeFile(`${file}.new`, `${JSON.stringify(record, null, 2)}\n`, { mode: 0o600 });
   await rename(`${file}.new`, file);
@@ -29,38 +51,64 @@ export async function removeRecord(dataDir: string, name: string): Promise<void>
   await rm(recordFile(dataDir, name), { force: true });
 }
 
-/** The records of processes that answer. */
-export async function livingRecords(dataDir: string, portOffset: number): Promise<RunRecord[]> {
-  const folder = path.join(dataDir, 'run');
-  const names = await readdir(folder).catch(() => []);
-  const records = await Promise.all(
-    names
-      .filter((name) => name.endsWith('.json'))
-      .map(async (name) => JSON.parse(await readFile(path.join(folder, name), 'utf8')) as RunRecord),
-  );
-  const matching = records.filter((record) => record.portOffset === portOffset);
-  const alive = await Promise.all(matching.map(answers));
-  return matching.filter((_, index) => alive[index]);
-}
-
-/** @throws CliError when nothing runs there */
-export async function requireRunning(dataDir: string, portOffset: number): Promise<RunRecord[]> {
-  const records = await livingRecords(dataDir, portOffset);
-  if (records.length > 0) return records;
+/** The processes that answer, in the order of their names. @throws CliError when there is none */
+export async function requireRunning(dataDir: string, portOffset: number): Promise<Running[]> {
+  const found = await Promise.all((await recordFiles(dataDir)).map(readRecord));
+  const wanted = found.filter((record) => record?.portOffset === portOffset) as RunRecord[];
+  const asked = await Promise.all(wanted.map(ask));
+  const running = asked.filter((one) => one !== undefined);
+  if (running.length > 0) return running;
   const offset = portOffset === 0 ? '' : ` with port offset ${portOffset}`;
   throw new CliError(EXIT.notRunning, `no Octet runs on ${dataDir}${offset}`, 'start one with `octet up`');
 }
 
-async function answers(record: RunRecord): Promise<boolean> {
-  try {
-    const response = await fetch(`${record.adminUrl}/healthz`, { signal: AbortSignal.timeout(2_000) });
-    await response.body?.cancel();
-    return response.ok;
-  } catch {
-    return false;
+/** The connection strings of all of them together. */
+export function envOf(running: readonly Running[]): OctetEnv {
+  return Object.assign({}, ...running.map(({ record }) => record.env)) as OctetEnv;
+}
+
+async function removeStale(dataDir: string): Promise<void> {
+  for (const file of await recordFiles(dataDir)) {
+    const record = await readRecord(file);
+    if (record === undefined || (await ask(record)) === undefined) await rm(file, { force: true });
   }
 }
 
+/** Undefined when another process answers there, or none. */
+async function ask(record: RunRecord): Promise<Running | undefined> {
+  const { adminToken, adminUrl, startedAtMs } = record;
+  try {
+    const response = await fetch(`${adminUrl}/status`, {
+      headers: adminToken === '' ? {} : { authorization: `Bearer ${adminToken}` },
+      signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
+    });
+    const status = (await response.json()) as StatusAnswer;
+    return status.startedAtMs === startedAtMs ? { record, status } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+async function recordFiles(dataDir: string): Promise<string[]> {
+  const folder = path.join(dataDir, 'run');
+  const names = await readdir(folder).catch(() => []);
+  return names
+    .filter((name) => name.endsWith('.json'))
+    .sort()
+    .map((name) => path.join(folder, name));
+}
+
+/** Undefined when it is not whole: a power cut can do that. */
+async function readRecord(file: string): Promise<RunRecord | undefined> {
+  try {
+    const record = JSON.parse(await readFile(file, 'utf8')) as RunRecord | null;
+    return typeof record?.adminUrl === 'string' ? record : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The process id keeps those apart that run the same service on other ports. */
 function recordFile(dataDir: string, name: string): string {
-  return path.join(dataDir, 'run', `${name}.json`);
+  return path.join(dataDir, 'run', `${name}-${process.pid}.json`);
 }

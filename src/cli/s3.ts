@@ -13,20 +13,33 @@ const USAGE =
   's3 ls [bucket[/prefix]] | mb bucket | put file bucket/key | get bucket/key [file] | rm bucket/key';
 
 export async function s3(words: readonly string[], flags: SettingFlags): Promise<number> {
-  const [verb, first, second] = words;
+  const run = verbOf(words);
+  if (run === undefined) throw new CliError(EXIT.usage, `usage: octet ${USAGE}`);
   await using client = await connect(flags);
-  if (verb === 'ls') return list(client, first);
-  if (verb === 'mb' && first !== undefined) {
-    await client.createBucket(first);
-    return 0;
-  }
-  if (verb === 'put' && first !== undefined && second !== undefined) return put(client, first, second);
-  if (verb === 'get' && first !== undefined) return get(client, first, second);
-  if (verb === 'rm' && first !== undefined) {
-    await client.delete(...bucketAndKey(first));
-    return 0;
-  }
-  throw new CliError(EXIT.usage, `usage: octet ${USAGE}`);
+  return run(client);
+}
+
+function verbOf([verb, ...rest]: readonly string[]):
+  | ((client: ObjectsClient) => Promise<number>)
+  | undefined {
+  const [first, second] = rest;
+  if (verb === 'ls' && rest.length <= 1) return (client) => list(client, first);
+  if (verb === 'mb' && rest.length === 1) return (client) => makeBucket(client, first!);
+  if (verb === 'put' && rest.length === 2) return (client) => put(client, first!, ...bucketAndKey(second!));
+  if (verb === 'get' && (rest.length === 1 || rest.length === 2))
+    return (client) => get(client, ...bucketAndKey(first!), second);
+  if (verb === 'rm' && rest.length === 1) return (client) => remove(client, ...bucketAndKey(first!));
+  return undefined;
+}
+
+async function makeBucket(client: ObjectsClient, bucket: string): Promise<number> {
+  await client.createBucket(bucket);
+  return EXIT.ok;
+}
+
+async function remove(client: ObjectsClient, bucket: string, key: string): Promise<number> {
+  await client.delete(bucket, key);
+  return EXIT.ok;
 }
 
 async function connect(flags: SettingFlags): Promise<ObjectsClient> {
@@ -65,18 +78,18 @@ async function list(client: ObjectsClient, where: string | undefined): Promise<n
   return 0;
 }
 
-async function put(client: ObjectsClient, file: string, where: string): Promise<number> {
-  const [bucket, key] = bucketAndKey(where);
-  const { size } = await stat(file);
+async function put(client: ObjectsClient, file: string, bucket: string, key: string): Promise<number> {
+  const info = await stat(file).catch(() => undefined);
+  if (info?.isFile() !== true) throw new CliError(EXIT.failed, `s3: there is no file ${file}`);
+  const { size } = info;
   const { etag } = await client.put(bucket, key, { stream: createReadStream(file), sizeBytes: size });
   process.stdout.write(`${bucket}/${key}  ${size} bytes  ${etag}\n`);
   return 0;
 }
 
-async function get(client: ObjectsClient, where: string, file: string | undefined): Promise<number> {
-  const [bucket, key] = bucketAndKey(where);
+async function get(client: ObjectsClient, bucket: string, key: string, file?: string): Promise<number> {
   const object = await client.get(bucket, key);
-  if (object === undefined) throw new CliError(EXIT.failed, `there is no object ${where}`);
+  if (object === undefined) throw new CliError(EXIT.failed, `s3: there is no object ${bucket}/${key}`);
   await pipeline(object.body, file === undefined ? process.stdout : createWriteStream(file), {
     end: file !== undefined,
   });
@@ -85,6 +98,7 @@ async function get(client: ObjectsClient, where: string, file: string | undefine
 
 function bucketAndKey(where: string): [bucket: string, key: string] {
   const slash = where.indexOf('/');
-  if (slash <= 0 || slash === where.length - 1) throw new CliError(EXIT.usage, `${where} is not bucket/key`);
+  if (slash <= 0 || slash === where.length - 1)
+    throw new CliError(EXIT.usage, `s3: ${where} is not bucket/key`);
   return [where.slice(0, slash), where.slice(slash + 1)];
 }

@@ -1,8 +1,14 @@
 /** Gathers the settings of a command: defaults < configuration file < OCTET_* variables < flags. */
 import path from 'node:path';
-import { ConfigError, type ConfigLayer, environmentLayer, resolveConfig } from '../core/config/config.ts';
+import {
+  ConfigError,
+  type ConfigLayer,
+  environmentLayer,
+  nearest,
+  resolveConfig,
+} from '../core/config/config.ts';
 import { findConfig, loadConfig } from '../core/config/load.ts';
-import { type OctetConfig, octetSchema } from '../octet/config.ts';
+import { type OctetConfig, octetSchema, SERVICE_NAMES } from '../octet/config.ts';
 
 /** Flags that every command takes. */
 export interface SettingFlags {
@@ -23,11 +29,17 @@ export interface Settings {
   readonly configFile: string | undefined;
 }
 
-/** @throws ConfigError naming key and place */
-export async function readSettings(flags: SettingFlags): Promise<Settings> {
+/**
+ * @param lowest layers that stand in for the defaults
+ * @throws ConfigError naming key and place
+ */
+export async function readSettings(
+  flags: SettingFlags,
+  lowest: readonly ConfigLayer[] = [],
+): Promise<Settings> {
   const cwd = process.cwd();
   const configFile = flags.config ?? (await findConfig(cwd));
-  const layers: ConfigLayer[] = [];
+  const layers: ConfigLayer[] = [...lowest];
   if (configFile !== undefined) layers.push(await loadConfig(configFile));
   layers.push(environmentLayer(octetSchema, process.env), {
     place: 'the command line',
@@ -47,12 +59,22 @@ function flagValues(flags: SettingFlags): Record<string, unknown> {
     host: flags.host,
     logLevel: flags.logLevel,
     portOffset: portOffset === undefined ? undefined : wholeNumber('--port-offset', portOffset),
-    services: services === undefined ? undefined : services.split(',').map((name) => name.trim()),
+    services: services?.split(',').map(serviceName),
   };
+}
+
+function serviceName(text: string): string {
+  const name = text.trim();
+  const names: readonly string[] = SERVICE_NAMES;
+  if (names.includes(name)) return name;
+  const near = nearest(name, names);
+  const hint = near === undefined ? `there are ${names.join(', ')}` : `did you mean ${near}?`;
+  throw new ConfigError(`--services: there is no service "${name}"; ${hint}`);
 }
 
 function wholeNumber(flag: string, text: string): number {
   const value = Number(text);
-  if (!Number.isInteger(value)) throw new ConfigError(`${flag}: "${text}" is not a whole number`);
+  if (text.trim() === '' || !Number.isInteger(value))
+    throw new ConfigError(`${flag}: "${text}" is not a whole number`);
   return value;
 }

@@ -1,9 +1,13 @@
 /** `octet up`, and `octet <service>` for one alone: start, say where everything is, run until told to stop. */
-import { mkdir, writeFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { access, mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { codeOf, messageOf } from '../core/errors.ts';
 import { systemFiles } from '../core/files/system-files.ts';
 import type { ServiceName } from '../octet/config.ts';
 import { type Octet, startOctet } from '../octet.ts';
+import { goOnWhenNobodyReads } from './closed-output.ts';
+import { CliError, EXIT } from './exit.ts';
 import { formatLogLine } from './log-line.ts';
 import { removeRecord, writeRecord } from './run-record.ts';
 import { readSettings, type SettingFlags, type Settings } from './settings.ts';
@@ -11,16 +15,45 @@ import { VERSION } from './version.ts';
 
 const DRAIN_TIMEOUT_MS = 10_000;
 
+/** Several services alone on one machine cannot all have the standard admin port. */
+const ALONE = { place: 'one service alone', values: { adminPort: 0 } } as const;
+
 export async function up(flags: SettingFlags, only?: ServiceName): Promise<number> {
-  const startedAtMs = performance.timeOrigin;
-  const settings = await readSettings(flags);
+  goOnWhenNobodyReads();
+  const settings = await readSettings(flags, only === undefined ? [] : [ALONE]);
   const name = only ?? 'octet';
+  process.title = name === 'octet' ? name : `octet ${name}`;
+  {
+    await using running = new AsyncDisposableStack();
+    const octet = await start(settings, only, running);
+    running.defer(() => removeRecord(settings.dataDir, name));
+    await writeRecord(settings.dataDir, name, {
+      pid: process.pid,
+      startedAtMs: octet.startedAtMs,
+      portOffset: settings.config.portOffset,
+      adminUrl: octet.env['OCTET_ADMIN_URL'] ?? '',
+      adminToken: settings.config.adminToken,
+      env: octet.env,
+    });
+    process.stdout.write(screen(octet, settings, Math.round(performance.now())));
+    const signal = await stopSignal();
+    process.stdout.write(`\n${signal}: finishing what is in flight (again to stop at once) …\n`);
+  }
+  process.stdout.write('stopped\n');
+  return EXIT.ok;
+}
+
+/** What is started is stopped with `running`, whatever happens in between. */
+async function start(
+  settings: Settings,
+  only: ServiceName | undefined,
+  running: AsyncDisposableStack,
+): Promise<Octet> {
   await prepareFolder(settings.dataDir);
   // One service alone locks its own folder only, so that several may share the data folder.
-  await using lock = new AsyncDisposableStack();
   if (only === undefined) {
     const held = await systemFiles.lock(settings.dataDir);
-    lock.defer(() => held.release());
+    running.defer(() => held.release());
   }
   const octet = await startOctet({
     ...settings.config,
@@ -30,44 +63,40 @@ export async function up(flags: SettingFlags, only?: ServiceName): Promise<numbe
     ...(only === undefined ? {} : { services: [only] }),
     log: (line) => process.stderr.write(process.stderr.isTTY ? formatLogLine(line) : line),
   });
-  const { env } = octet;
-  await writeRecord(settings.dataDir, name, {
-    pid: process.pid,
-    startedAtMs: octet.startedAtMs,
-    portOffset: settings.config.portOffset,
-    adminUrl: env['OCTET_ADMIN_URL'] ?? '',
-    adminToken: settings.config.adminToken,
-    env,
-  });
-  const readyMs = Math.round(performance.timeOrigin + performance.now() - startedAtMs);
-  process.stdout.write(screen(octet, settings, readyMs));
-  const signal = await stopSignal();
-  process.stdout.write(`\n${signal}: finishing what is in flight (again to stop at once) …\n`);
-  await octet.close(DRAIN_TIMEOUT_MS);
-  await removeRecord(settings.dataDir, name);
-  process.stdout.write('stopped\n');
-  return 0;
+  running.defer(() => octet.close(DRAIN_TIMEOUT_MS));
+  return octet;
 }
 
-/** State is nobody's source code. */
+/** Its content is nobody else's to read, and nobody's source code. @throws CliError when it cannot be written to */
 async function prepareFolder(dataDir: string): Promise<void> {
-  await mkdir(dataDir, { recursive: true });
-  await writeFile(path.join(dataDir, '.gitignore'), '*\n', { flag: 'wx' }).catch(
-    (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EEXIST') throw error;
-    },
-  );
+  try {
+    await mkdir(dataDir, { recursive: true, mode: 0o700 });
+    await access(dataDir, constants.W_OK);
+    await writeFile(path.join(dataDir, '.gitignore'), '*\n', { flag: 'wx' }).catch((error: unknown) => {
+      if (codeOf(error) !== 'EEXIST') throw error;
+    });
+  } catch (error) {
+    const code = codeOf(error);
+    const why =
+      code === 'EEXIST' || code === 'ENOTDIR' ? 'a file is in its place or above it' : messageOf(error);
+    throw new CliError(
+      EXIT.failed,
+      `the data folder ${dataDir} cannot be used: ${why}`,
+      'name another with --data-dir',
+    );
+  }
 }
 
 /** The first signal is returned, the second ends the process at once. */
 function stopSignal(): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-      process.on(signal, () => {
-        resolve(signal);
-        process.on(signal, () => process.exit(signal === 'SIGINT' ? 130 : 143));
-      });
-    }
+    let stopping = false;
+    const stop = (signal: NodeJS.Signals): void => {
+      if (stopping) process.exit(signal === 'SIGINT' ? EXIT.interrupted : EXIT.terminated);
+      stopping = true;
+      resolve(signal);
+    };
+    process.on('SIGINT', stop).on('SIGTERM', stop);
   });
 }
 
