@@ -6,6 +6,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import type { OctetInput } from '../src/octet/config.ts';
 
 const COMMAND = path.resolve(import.meta.dirname, '../bin/octet.mjs');
@@ -76,10 +77,7 @@ export class OctetProcess {
  * @throws Error with what the process said when it is not ready in time
  */
 export async function startOctetProcess(folder: string, config: OctetInput): Promise<OctetProcess> {
-  await mkdir(folder, { recursive: true });
-  const configFile = path.join(folder, 'octet.config.json');
-  await writeFile(configFile, JSON.stringify({ ...config, dataDir: 'data' }, null, 2));
-  const child = spawn(process.execPath, [COMMAND, 'up', '--config', configFile], options(folder));
+  const { child, configFile } = await launch(folder, config);
   const output = gather(child);
   try {
     await ready(child, output);
@@ -88,6 +86,25 @@ export async function startOctetProcess(folder: string, config: OctetInput): Pro
     await end(child, 'SIGKILL');
     throw error;
   }
+}
+
+/** Starts it and kills it `afterMs` milliseconds later, ready or not. */
+export async function startAndKill(folder: string, config: OctetInput, afterMs: number): Promise<void> {
+  const { child } = await launch(folder, config);
+  gather(child);
+  await setTimeout(afterMs);
+  await end(child, 'SIGKILL');
+}
+
+async function launch(
+  folder: string,
+  config: OctetInput,
+): Promise<{ child: ChildProcess; configFile: string }> {
+  await mkdir(folder, { recursive: true });
+  const configFile = path.join(folder, 'octet.config.json');
+  await writeFile(configFile, JSON.stringify({ ...config, dataDir: 'data' }, null, 2));
+  const child = spawn(process.execPath, [COMMAND, 'up', '--config', configFile], options(folder));
+  return { child, configFile };
 }
 
 /** Settings in the environment of whoever runs the tests are not meant for this Octet. */
@@ -142,7 +159,7 @@ async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const gone = once(child, 'exit');
   child.kill(signal);
-  const force = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS);
+  const late = AbortSignal.timeout(STOP_TIMEOUT_MS);
+  late.addEventListener('abort', () => child.kill('SIGKILL'));
   await gone;
-  clearTimeout(force);
 }
