@@ -13,7 +13,8 @@ import type { Callable, FunctionDefinition } from '../functions/implementation.t
 import type { TypeRef, Value } from '../types/values.ts';
 
 export type Bound =
-  | { readonly kind: 'const'; readonly value: Value; readonly type: TypeRef }
+  /** `at` is where an untyped literal stands, for errors when it is read. */
+  | { readonly kind: 'const'; readonly value: Value; readonly type: TypeRef; readonly at?: number }
   | { readonly kind: 'param'; readonly index: number; readonly type: TypeRef }
   | {
       readonly kind: 'slot';

@@ -63,7 +63,8 @@ export function tryCoerce(
   at?: number,
 ): Bound | undefined {
   if (type.oid === OID.any || type.oid === OID.anyelement || type.oid === OID.anyarray) return bound;
-  if (bound.kind === 'const' && isUnknown(bound)) return readLiteral(bound.value, type, context, c, at);
+  if (bound.kind === 'const' && isUnknown(bound))
+    return readLiteral(bound.value, type, context, c, bound.at ?? at);
   if (bound.kind === 'param' && isUnknown(bound)) return decideParameter(bound.index, type, context, c, at);
   if (bound.kind === 'array' && context === 'explicit' && typeOf(type.oid).elementOid !== 0)
     return coerceElements(bound.elements, type, c, at);

@@ -33,7 +33,7 @@ const plain = (oid: number): TypeRef => ({ oid, modifier: -1 });
 export function bindExpression(e: Expression, scope: Scope, c: BindContext): Bound {
   switch (e.kind) {
     case 'string':
-      return { kind: 'const', value: e.value, type: UNKNOWN };
+      return { kind: 'const', value: e.value, type: UNKNOWN, at: e.at };
     case 'null':
       return { kind: 'const', value: null, type: UNKNOWN };
     case 'boolean':

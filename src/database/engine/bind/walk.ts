@@ -107,8 +107,9 @@ export function sameStructure(a: unknown, b: unknown): boolean {
   if (a === b) return true;
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
   if (Array.isArray(a) !== Array.isArray(b)) return false;
-  const keys = Object.keys(a);
-  if (keys.length !== Object.keys(b).length) return false;
+  // Where a literal stands is no part of what it means.
+  const keys = Object.keys(a).filter((key) => key !== 'at');
+  if (keys.length !== Object.keys(b).filter((key) => key !== 'at').length) return false;
   return keys.every((key) =>
     sameStructure((a as Record<string, unknown>)[key], (b as Record<string, unknown>)[key]),
   );

@@ -3,7 +3,16 @@ import { DatabaseError } from '../../errors.ts';
 import type { Run } from '../execute/run.ts';
 import type { Interval } from '../types/datetime.ts';
 import { quoteJson, toJsonb } from '../types/json.ts';
-import { addNumeric, divideNumeric, fromBigint, NUMERIC_ZERO, type Numeric } from '../types/numeric.ts';
+import {
+  addNumeric,
+  divideNumeric,
+  fromBigint,
+  multiplyNumeric,
+  NUMERIC_ZERO,
+  Numeric,
+  sqrtNumeric,
+  subtractNumeric,
+} from '../types/numeric.ts';
 import { OID } from '../types/oids.ts';
 import { typeOf } from '../types/types.ts';
 import type { Value } from '../types/values.ts';
@@ -200,15 +209,44 @@ function define(
   return { oid: nextOid++, name, args, result, strict, start };
 }
 
+/** Exact variance: (n Σx² - (Σx)²) / (n (n - 1)), and its root. */
+function exactVariance(sample: boolean, root: boolean): () => Accumulator {
+  return () => {
+    let rows = 0n;
+    let sum = NUMERIC_ZERO;
+    let squares = NUMERIC_ZERO;
+    return {
+      step: ([value]) => {
+        const x = value instanceof Numeric ? value : fromBigint(BigInt(value as number | bigint));
+        rows++;
+        sum = addNumeric(sum, x);
+        squares = addNumeric(squares, multiplyNumeric(x, x));
+      },
+      result: () => {
+        const divisor = rows * (sample ? rows - 1n : rows);
+        if (divisor <= 0n) return null;
+        const numerator = subtractNumeric(
+          multiplyNumeric(fromBigint(rows), squares),
+          multiplyNumeric(sum, sum),
+        );
+        const quotient = divideNumeric(numerator, fromBigint(divisor));
+        return root ? sqrtNumeric(quotient) : quotient;
+      },
+    };
+  };
+}
+
 const statistics = [int2, int4, int8, numeric, float4, float8].flatMap((type) => {
-  const result = float8;
+  const isFloat = type === float4 || type === float8;
+  const result = isFloat ? float8 : numeric;
+  const make = isFloat ? variance : exactVariance;
   return [
-    define('stddev', [type], result, variance(true, true)),
-    define('stddev_samp', [type], result, variance(true, true)),
-    define('stddev_pop', [type], result, variance(false, true)),
-    define('variance', [type], result, variance(true, false)),
-    define('var_samp', [type], result, variance(true, false)),
-    define('var_pop', [type], result, variance(false, false)),
+    define('stddev', [type], result, make(true, true)),
+    define('stddev_samp', [type], result, make(true, true)),
+    define('stddev_pop', [type], result, make(false, true)),
+    define('variance', [type], result, make(true, false)),
+    define('var_samp', [type], result, make(true, false)),
+    define('var_pop', [type], result, make(false, false)),
   ];
 });
 

@@ -6,6 +6,7 @@ import {
   civilFromDays,
   dateToTimestamp,
   daysFromCivil,
+  daysInMonth,
   type Interval,
   intervalMicros,
   isFinite64,
@@ -187,6 +188,15 @@ function regexpReplace(value: string, pattern: string, replacement: string, flag
   return value.replace(compiled, template);
 }
 
+/** One character for one: ß stays as it is. */
+function upperCase(value: string): string {
+  const upper = value.toUpperCase();
+  if (upper.length === value.length) return upper;
+  return characters(value)
+    .map((c) => (c.toUpperCase().length === c.length ? c.toUpperCase() : c))
+    .join('');
+}
+
 function initcap(value: string): string {
   return value
     .toLowerCase()
@@ -198,7 +208,7 @@ function initcap(value: string): string {
 
 const strings: FunctionDefinition[] = [
   define('lower', [text], text, (v: string) => v.toLowerCase()),
-  define('upper', [text], text, (v: string) => v.toUpperCase()),
+  define('upper', [text], text, upperCase),
   define('initcap', [text], text, initcap),
   ...['length', 'char_length', 'character_length'].map((name) => define(name, [text], int4, codePointLength)),
   define('length', [bytea], int4, (v: Buffer) => v.length),
@@ -661,7 +671,7 @@ function makeTimes(): FunctionDefinition[] {
   ];
 }
 
-/** Years and months first, then what is left. */
+/** Field by field, borrowing days from the month of the earlier date. */
 function age(later: bigint, earlier: bigint): Interval {
   if (later < earlier) {
     const { months, days, micros } = age(earlier, later);
@@ -670,9 +680,17 @@ function age(later: bigint, earlier: bigint): Interval {
   const a = civilFromDays(timestampToDate(later));
   const b = civilFromDays(timestampToDate(earlier));
   let months = a.year * 12 + a.month - (b.year * 12 + b.month);
-  while (addInterval(earlier, { months, days: 0, micros: 0n }) > later) months--;
-  const rest = later - addInterval(earlier, { months, days: 0, micros: 0n });
-  return { months, days: Number(rest / MICROS_PER_DAY), micros: rest % MICROS_PER_DAY };
+  let days = a.day - b.day;
+  let micros = BigInt(timestampToTime(later) - timestampToTime(earlier));
+  if (micros < 0n) {
+    micros += MICROS_PER_DAY;
+    days--;
+  }
+  if (days < 0) {
+    days += daysInMonth(b.year, b.month);
+    months--;
+  }
+  return { months, days, micros };
 }
 
 function jsonSet(document: Json, path: readonly string[], value: Json, create: boolean): Json {

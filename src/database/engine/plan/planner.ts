@@ -50,7 +50,7 @@ function planSelect(query: BoundQuery, body: SelectBody, common: Common, catalog
     tuples: { kind: 'select', source, items, width: body.width },
     types: items.map((item) => item.type.oid),
     distinct: body.distinctItems,
-    sort: planned.ordered && body.sets.length === 0 ? [] : query.orderBy,
+    sort: wanted.length > 0 && planned.ordered && body.sets.length === 0 ? [] : query.orderBy,
     locks: locked.map((lock, i) => ({ ...lock, keyItem: body.items.length + i })),
   };
 }

@@ -237,3 +237,17 @@ function overflow(): DatabaseError {
 function divisionByZero(): DatabaseError {
   return new DatabaseError('22012', 'division by zero');
 }
+
+/** To the value's own scale, rounded. */
+export function sqrtNumeric(value: Numeric): Numeric {
+  const scale = Math.max(value.scale, MIN_SIGNIFICANT_DIGITS);
+  const target = value.coefficient * powerOfTen(2 * (scale + 1) - value.scale);
+  if (target === 0n) return new Numeric(0n, scale);
+  let root = 10n ** BigInt(Math.ceil(target.toString().length / 2));
+  for (;;) {
+    const next = (root + target / root) / 2n;
+    if (next >= root) break;
+    root = next;
+  }
+  return roundNumeric(new Numeric(root, scale + 1), scale);
+}
