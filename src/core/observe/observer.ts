@@ -95,7 +95,7 @@ export class Observatory {
    * the first scrape (52 ms of CPU that a start need not spend).
    */
   async prometheusText(): Promise<string> {
-    const { default: client } = await import('prom-client');
+    const client = await loadPromClient();
     const registry = new client.Registry();
     for (const family of this.#families.values()) {
       registry.registerMetric(prometheusMetric(client, family));
