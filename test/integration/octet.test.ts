@@ -69,9 +69,10 @@ test('after kill -9 of the whole process, rows, objects, queued messages and mai
     '--port-offset',
     String(PORT_OFFSET),
   ];
+  let child: ChildProcess | undefined;
   try {
     for (let round = 0; round < 2; round++) {
-      const child = spawn(process.execPath, ['bin/octet.mjs', 'up', ...flags], {
+      child = spawn(process.execPath, ['bin/octet.mjs', 'up', ...flags], {
         stdio: ['ignore', 'pipe', 'inherit'],
       });
       await ready(child);
@@ -82,14 +83,20 @@ test('after kill -9 of the whole process, rows, objects, queued messages and mai
           demo.output,
           /earlier runs: 1 rows, 1 objects, 1 mails and \d+ queued messages are still there/,
         );
-      const exited = new Promise((resolve) => child.once('exit', resolve));
-      child.kill('SIGKILL');
-      await exited;
+      await killed(child);
     }
   } finally {
+    if (child !== undefined) await killed(child);
     await rm(folder, { recursive: true, force: true });
   }
 });
+
+async function killed(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = new Promise((resolve) => child.once('exit', resolve));
+  child.kill('SIGKILL');
+  await exited;
+}
 
 async function ready(child: ChildProcess): Promise<void> {
   let output = '';

@@ -49,6 +49,8 @@ export class SequenceTable {
     const state: State = { last: value, isCalled, covered: undefined };
     this.#states.set(sequence.oid, state);
     this.#save(sequence, state, value);
+    // What is stored says that `value` was not given yet: giving it must be stored too.
+    if (!isCalled) state.covered = undefined;
   }
 
   state(sequence: Sequence): { readonly last: bigint; readonly isCalled: boolean } {
@@ -90,7 +92,8 @@ export class SequenceTable {
 function readState(bytes: Buffer | undefined): State | undefined {
   if (bytes === undefined) return undefined;
   const last = bytes.readBigInt64BE();
-  return { last, isCalled: bytes[8] === 1, covered: last };
+  const isCalled = bytes[8] === 1;
+  return { last, isCalled, covered: isCalled ? last : undefined };
 }
 
 function bounded({ minimum, maximum }: Sequence, value: bigint): bigint {
