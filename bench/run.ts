@@ -1,0 +1,123 @@
+/**
+ * npm run bench -- <service>… | all  [--rounds n] [--json file] [--peers folder] [--folder folder]
+ *
+ * One benchmark per service beside one real peer. README.md says what each compares.
+ */
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { balancer } from './balancer.ts';
+import type { Benchmark } from './benchmark.ts';
+import { cache } from './cache.ts';
+import { database } from './database.ts';
+import { dns } from './dns.ts';
+import { http } from './http.ts';
+import { mail } from './mail.ts';
+import { measure } from './measure.ts';
+import { objects } from './objects.ts';
+import { MissingPackage, Programs } from './programs.ts';
+import { queue } from './queue.ts';
+import { describeFigures, describeRatios, HEADER, type Result } from './report.ts';
+import { store } from './store.ts';
+
+const BENCHMARKS: readonly Benchmark[] = [dns, http, balancer, store, database, cache, queue, objects, mail];
+const ROUNDS = 5;
+const EXIT_USAGE = 2;
+const MAX_MESSAGE_LENGTH = 2_000;
+
+process.exitCode = await main();
+
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      rounds: { type: 'string', default: String(ROUNDS) },
+      json: { type: 'string' },
+      peers: { type: 'string', default: path.join(os.homedir(), '.cache/octet-bench') },
+      folder: { type: 'string', default: os.tmpdir() },
+    },
+  });
+  const rounds = Number(values.rounds);
+  const chosen = choose(positionals);
+  if (typeof chosen === 'string' || !Number.isInteger(rounds) || rounds < ROUNDS) {
+    console.error(`bench: ${typeof chosen === 'string' ? chosen : `--rounds is at least ${ROUNDS}`}`);
+    return EXIT_USAGE;
+  }
+  console.log(HEADER);
+  console.log(machine());
+  const results: Result[] = [];
+  const failures: string[] = [];
+  const stopping = stopSignal();
+  for (const benchmark of chosen) {
+    if (stopping.aborted) break;
+    console.log(`\n${benchmark.name}: ${benchmark.compared}`);
+    const run = { programs: new Programs(values.peers), parent: values.folder, rounds, stopping };
+    const result = await runBenchmark(benchmark, run);
+    if (typeof result === 'string') failures.push(`failed ${benchmark.name}: ${result}\n`);
+    else results.push(result);
+  }
+  if (values.json !== undefined) await writeJson(values.json, rounds, results);
+  process.stdout.write(`\n${failures.join('')}${results.map(describeRatios).join('')}`);
+  return failures.length === 0 ? 0 : 1;
+}
+
+/** @returns the benchmarks, or what is wrong with the names */
+function choose(names: readonly string[]): readonly Benchmark[] | string {
+  const known = BENCHMARKS.map(({ name }) => name).join(', ');
+  if (names.length === 0) return `which one? ${known}, or all`;
+  if (names.includes('all')) return BENCHMARKS;
+  const unknown = names.find((name) => !BENCHMARKS.some((benchmark) => benchmark.name === name));
+  if (unknown !== undefined) return `no benchmark "${unknown}"; there are ${known}, or all`;
+  return BENCHMARKS.filter(({ name }) => names.includes(name));
+}
+
+interface Run {
+  readonly programs: Programs;
+  /** Where temporary folders are made: the disk that is measured. */
+  readonly parent: string;
+  readonly rounds: number;
+  readonly stopping: AbortSignal;
+}
+
+/** @returns the result, or what went wrong */
+async function runBenchmark(benchmark: Benchmark, run: Run): Promise<Result | string> {
+  const { programs, parent, rounds, stopping } = run;
+  const { name: service, compared } = benchmark;
+  const folder = await mkdtemp(path.join(parent, `octet-bench-${service}-`));
+  const stack = new AsyncDisposableStack();
+  const stopped = once(stopping, 'abort').then(() => Promise.reject(new Error('stopped')));
+  try {
+    const contest = await Promise.race([benchmark.prepare({ folder, stack, programs }), stopped]);
+    console.log(`  peer: ${contest.peer}`);
+    const measurements = await Promise.race([measure(contest, rounds), stopped]);
+    const result: Result = { service, compared, peer: contest.peer, measurements };
+    process.stdout.write(describeFigures(result));
+    return result;
+  } catch (error) {
+    const message = (error instanceof Error ? error.message : String(error)).slice(0, MAX_MESSAGE_LENGTH);
+    console.log(`  ${error instanceof MissingPackage ? 'skipped' : 'failed'}: ${message}`);
+    if (error instanceof MissingPackage) return { service, compared, measurements: [], skipped: message };
+    return message;
+  } finally {
+    await stack.disposeAsync();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Aborted when the run is told to stop, so that no peer outlives it. */
+function stopSignal(): AbortSignal {
+  const controller = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => controller.abort());
+  return controller.signal;
+}
+
+function machine(): string {
+  const cores = os.cpus();
+  return `${cores.length} × ${cores[0]?.model ?? 'unknown CPU'}, ${os.type()} ${os.release()}, Node ${process.versions.node}`;
+}
+
+async function writeJson(file: string, rounds: number, results: readonly Result[]): Promise<void> {
+  await writeFile(file, `${JSON.stringify({ machine: machine(), rounds, results }, null, 2)}\n`);
+}
