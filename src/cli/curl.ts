@@ -20,11 +20,12 @@ export async function curl(target: string, flags: CurlFlags): Promise<number> {
   const url = target.startsWith('/')
     ? (await requireUrl('BALANCER_URL', 'balancer', flags)) + target
     : target;
-  if (!URL.canParse(url)) throw new CliError(EXIT.usage, `curl: ${url} is not a URL`);
+  if (!/^https?:$/.test(URL.parse(url)?.protocol ?? ''))
+    throw new CliError(EXIT.usage, `curl: ${url} is neither an http(s) URL nor a path`);
   const world = cliWorld();
   const resolve = await resolver(flags);
   await using client = createHttpClient({ ...world, ...(resolve === undefined ? {} : { resolve }) });
-  const body = flags.data?.startsWith('@') ? await readFile(flags.data.slice(1)) : flags.data;
+  const body = flags.data?.startsWith('@') ? await bodyFile(flags.data.slice(1)) : flags.data;
   const headers = (flags.header ?? []).map(splitHeader);
   if (body !== undefined && !headers.some(([name]) => name.toLowerCase() === 'content-type')) {
     headers.push(['Content-Type', 'application/json']);
@@ -40,6 +41,12 @@ export async function curl(target: string, flags: CurlFlags): Promise<number> {
     if (!process.stdout.write(chunk)) await new Promise((ready) => process.stdout.once('drain', ready));
   }
   return response.status < 400 ? 0 : 1;
+}
+
+async function bodyFile(file: string): Promise<Buffer> {
+  return readFile(file).catch(() => {
+    throw new CliError(EXIT.failed, `curl: there is no file ${file}`);
+  });
 }
 
 function splitHeader(line: string): [string, string] {

@@ -35,7 +35,9 @@ async function send(flags: MailFlags): Promise<number> {
     { from, to: to.split(','), data: message },
   );
   process.stdout.write(`${result.reply.lines.join(' ')}\n`);
-  return 0;
+  for (const { address, reply } of result.refused)
+    process.stderr.write(`octet: mail: ${address} refused: ${reply.code} ${reply.lines.join(' ')}\n`);
+  return result.refused.length === 0 ? EXIT.ok : EXIT.failed;
 }
 
 /** A line break in a header field would begin another one. */

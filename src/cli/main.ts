@@ -220,7 +220,9 @@ function explain(error: unknown): number {
 /** Of several errors at once, each on a line of its own. */
 function whole(error: unknown): string {
   const parts = error instanceof AggregateError ? error.errors : [];
-  return [messageOf(error) || 'failed', ...parts.map((part) => `       ${messageOf(part)}`)].join('\n');
+  return [messageOf(error).trim() || 'failed', ...parts.map((part) => `       ${messageOf(part)}`)].join(
+    '\n',
+  );
 }
 
 function judge(error: unknown): [exitCode: number, hint: string | undefined] {

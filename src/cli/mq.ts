@@ -13,7 +13,7 @@ export async function mq(words: readonly string[], flags: SettingFlags): Promise
   if (run === undefined) throw new CliError(EXIT.usage, `usage: octet ${USAGE}`);
   const url = await requireUrl('AMQP_URL', 'queue', flags);
   await using client = await connectQueue({ ...cliWorld(), url, name: 'octet mq', reconnect: false });
-  return run(client);
+  return await run(client);
 }
 
 function verbOf([verb, ...rest]: readonly string[]): ((client: QueueClient) => Promise<number>) | undefined {

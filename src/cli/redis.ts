@@ -10,7 +10,7 @@ export async function redis(words: readonly string[], flags: SettingFlags): Prom
   const url = await requireUrl('REDIS_URL', 'cache', flags);
   await using client = await connectCache({ ...cliWorld(), url, name: 'octet-redis' });
   const [command, ...rest] = words;
-  if (command !== undefined) return run(client, [command, ...rest]);
+  if (command !== undefined) return await run(client, [command, ...rest]);
   const lines = createInterface({ input: process.stdin });
   let failures = 0;
   for await (const line of lines) {

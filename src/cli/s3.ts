@@ -16,7 +16,7 @@ export async function s3(words: readonly string[], flags: SettingFlags): Promise
   const run = verbOf(words);
   if (run === undefined) throw new CliError(EXIT.usage, `usage: octet ${USAGE}`);
   await using client = await connect(flags);
-  return run(client);
+  return await run(client);
 }
 
 function verbOf([verb, ...rest]: readonly string[]):

@@ -22,7 +22,11 @@ export async function sql(statement: string | undefined, flags: SettingFlags): P
     return 0;
   } catch (error) {
     if (error instanceof DatabaseError)
-      throw new CliError(EXIT.failed, `${error.code}: ${error.message}`, error.fields.hint);
+      throw new CliError(
+        EXIT.failed,
+        `${error.code}: ${error.message}`,
+        error.fields.detail ?? error.fields.hint,
+      );
     throw error;
   }
 }

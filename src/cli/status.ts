@@ -1,4 +1,6 @@
 /** `octet status` and `octet env`: what runs on a data folder. */
+
+import { SERVICE_NAMES } from '../octet/config.ts';
 import type { OctetEnv } from '../octet/urls.ts';
 import { EXIT } from './exit.ts';
 import { envOf, type Running, requireRunning } from './run-record.ts';
@@ -19,7 +21,8 @@ function asJson(dataDir: string, running: readonly Running[]): string {
 }
 
 function describe({ record, status }: Running): string {
-  const lines = status.services.map((service) => {
+  const services = status.services.toSorted((a, b) => place(a.name) - place(b.name));
+  const lines = services.map((service) => {
     const at = service.endpoints['main'];
     const address = at === undefined ? '' : `${at.address}:${at.port}`;
     const { state, reason } = service.health;
@@ -28,6 +31,11 @@ function describe({ record, status }: Running): string {
   const megabytes = (status.memory / 1024 / 1024).toFixed(0);
   const seconds = Math.max(0, Math.round((status.nowMs - status.startedAtMs) / 1000));
   return [`process ${record.pid}, up ${seconds} s, ${megabytes} MiB`, ...lines, ''].join('\n');
+}
+
+/** Services that need one another last, as they are named in the configuration; `api-2` beside `api-1`. */
+function place(service: string): number {
+  return SERVICE_NAMES.findIndex((name) => service === name || service.startsWith(`${name}-`));
 }
 
 /** `octet env`: shell lines, or one JSON object. */
