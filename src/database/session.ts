@@ -730,14 +730,12 @@ export class Session {
   }
 
   #awaitLock(subscribe: (granted: () => void) => () => void): Step {
-    let leave: (() => void) | undefined;
-    const until = new Promise<void>((resolve) => {
-      this.#wake = () => {
-        leave?.();
-        resolve();
-      };
-      leave = subscribe(() => resolve());
-    });
+    const { promise: until, resolve } = Promise.withResolvers<void>();
+    const leave = subscribe(resolve);
+    this.#wake = () => {
+      leave();
+      resolve();
+    };
     const lock = this.#backend!.lockTimeoutMs();
     const statement = this.#backend!.remainingMs();
     const byLock = lock !== undefined && (statement === undefined || lock < statement);
@@ -747,7 +745,7 @@ export class Session {
       timeoutMs: byLock ? lock : statement,
       timedOut: () => {
         this.#lockTimedOut = byLock;
-        leave?.();
+        leave();
       },
     };
   }

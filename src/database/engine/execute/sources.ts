@@ -132,8 +132,10 @@ function compileScan(plan: Of<'scan'>, s: SourceCompiler): SourceFactory {
 
 function fromRows(rows: Iterable<readonly Value[]>, base: number, width: number, frame: Frame): Operator {
   const iterator = rows[Symbol.iterator]();
+  let looked = 0;
   return {
     next: () => {
+      if (++looked % ROWS_PER_LOOK === 0 && frame.run.shouldPause()) return PAUSE;
       const { done, value } = iterator.next();
       if (done === true) return DONE;
       for (let i = 0; i < width; i++) frame.row[base + i] = value[i] ?? null;
@@ -184,25 +186,29 @@ function compileFunction({ relation, filter }: Of<'function'>, s: SourceCompiler
   const width = relation.columns.length - (ordinality ? 1 : 0);
   return (frame) => {
     const values = compiled.map((arg) => arg(frame));
-    const rows = callForRows(definition, values, frame, width);
-    const numbered = ordinality ? rows.map((row, i) => [...row.slice(0, width), BigInt(i + 1)]) : rows;
+    const rows = callForRows(definition, values, frame);
+    const numbered = ordinality ? withNumbers(rows, width) : rows;
     return filtered(fromRows(numbered, relation.base, relation.columns.length, frame), condition, frame);
   };
 }
 
+function* withNumbers(rows: Iterable<readonly Value[]>, width: number): Generator<readonly Value[]> {
+  let number = 0n;
+  for (const row of rows) yield [...row.slice(0, width), ++number];
+}
+
+type FunctionSource = Extract<BoundRelation['source'], { kind: 'function' }>;
+
+/** A set-returning function gives an iterable of rows, made as they are asked for where that saves memory. */
 function callForRows(
-  definition: Extract<BoundRelation['source'], { kind: 'function' }>['definition'],
+  definition: FunctionSource['definition'],
   values: readonly Value[],
   frame: Frame,
-  width: number,
-): (readonly Value[])[] {
+): Iterable<readonly Value[]> {
   const implementation = definition.implementation as Callable;
   const nullResult = definition.strict && values.includes(null);
   if (definition.set === undefined) return [[nullResult ? null : implementation(...values, frame.run)]];
-  if (nullResult) return [];
-  const rows = implementation(...values, frame.run) as unknown as (readonly Value[])[];
-  frame.run.hold(rows.length * Math.min(width, 1));
-  return rows;
+  return nullResult ? [] : (implementation(...values, frame.run) as unknown as Iterable<readonly Value[]>);
 }
 
 function compileNestedLoop(plan: Of<'nested-loop'>, s: SourceCompiler): SourceFactory {
@@ -296,6 +302,7 @@ class HashJoin implements Operator {
   /** The left row waits for a match. */
   #pending = false;
   #rest = -1;
+  #looked = 0;
 
   constructor(
     plan: Of<'hash-join'>,
@@ -319,6 +326,7 @@ class HashJoin implements Operator {
 
   next(): Step {
     if (!this.#built && this.#build() === PAUSE) return PAUSE;
+    if (++this.#looked % ROWS_PER_LOOK === 0 && this.#frame.run.shouldPause()) return PAUSE;
     for (;;) {
       if (this.#rest >= 0) return this.#unmatchedRight();
       if (this.#match()) return ROW;
@@ -385,6 +393,19 @@ class HashJoin implements Operator {
   }
 }
 
+function heldRows(
+  definition: FunctionSource['definition'],
+  values: readonly Value[],
+  frame: Frame,
+): (readonly Value[])[] {
+  const rows: (readonly Value[])[] = [];
+  for (const row of callForRows(definition, values, frame)) {
+    frame.run.hold(1);
+    rows.push(row);
+  }
+  return rows;
+}
+
 /** Set-returning functions of a select list: as many rows as the longest has, the others padded with NULL. */
 function compileExpand(plan: Of<'expand'>, s: SourceCompiler): SourceFactory {
   const input = compileSource(plan.input, s);
@@ -404,11 +425,10 @@ function compileExpand(plan: Of<'expand'>, s: SourceCompiler): SourceFactory {
           const step = driving.next();
           if (step !== ROW) return step;
           lists = sets.map(({ definition, args }) =>
-            callForRows(
+            heldRows(
               definition,
               args.map((arg) => arg(frame)),
               frame,
-              1,
             ),
           );
           length = Math.max(...lists.map((list) => list.length));
