@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 
 const steps: readonly [name: string, command: string, args: string[]][] = [
   ['types', 'tsc', ['-p', '.']],
-  ['lint', 'biome', ['ci', '--error-on-warnings', '.']],
+  ['lint', 'biome', ['ci', '--error-on-warnings', ...(process.stdout.isTTY ? [] : ['--colors=off']), '.']],
   ['tidy', process.execPath, ['scripts/tidy.ts']],
   ['unit tests', process.execPath, ['scripts/run-tests.ts', 'unit']],
 ];
