@@ -215,7 +215,7 @@ function parseGroupBy(s: TokenStream): Expression[] {
 export function parseTargets(s: TokenStream): Target[] {
   return s.list(() => {
     const expression = parseExpression(s);
-    const alias = parseTargetAlias(s);
+    const alias = expression.kind === 'star' ? undefined : parseTargetAlias(s);
     return alias === undefined ? { expression } : { expression, alias };
   });
 }
