@@ -64,7 +64,10 @@ export class Mails implements Witness {
     const found = new Map<string, string>();
     for (const [name, id] of listed) {
       const sure = skipped.has(name) ? this.#ledger.sure(name) : undefined;
-      found.set(name, sure ?? (await this.#read(id)));
+      found.set(
+        name,
+        sure ?? (await this.#read(id).catch((error: unknown) => `unreadable: ${String(error)}`)),
+      );
     }
     this.#ids = listed;
     return [...violations, ...this.#ledger.settle(found)];

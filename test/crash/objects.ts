@@ -76,7 +76,7 @@ export class Objects implements Witness {
     const violations = this.#ledger.settle(found);
     for (const key of new Set([...looked, ...this.#touched])) {
       const listed = found.get(key);
-      const read = listed === undefined ? undefined : await this.#read(key);
+      const read = listed === undefined ? undefined : await this.#read(key).catch(unreadable);
       if (read !== listed) violations.push(`object ${key} is listed as ${listed} and reads as ${read}`);
     }
     return violations;
@@ -136,6 +136,10 @@ export class Objects implements Witness {
     const body = Buffer.from((await Body?.transformToByteArray()) ?? []);
     return fingerprint(body, ETag?.includes('-') ? partsOf(body) : [body]);
   }
+}
+
+function unreadable(error: unknown): string {
+  return `nothing (${String(error)})`;
 }
 
 function partsOf(body: Buffer): Buffer[] {
