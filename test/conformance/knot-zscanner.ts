@@ -9,6 +9,7 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { parseZoneFile } from '../../src/dns/engine/zone-file/parser.ts';
 import { ROOT } from '../../src/dns/wire/name.ts';
+import type { ConformanceResult } from './suite.ts';
 
 const DATA =
   process.env['KNOT_ZSCANNER'] ?? path.resolve(import.meta.dirname, '../../../shared/suites/knot-zscanner');
@@ -30,21 +31,16 @@ const BASE64_TYPES: ReadonlySet<string> = new Set([
   '50_CDNSKEY',
 ]);
 
-export interface ConformanceResult {
-  readonly passed: number;
-  readonly total: number;
-  readonly failures: readonly string[];
-}
-
 /** Counts records and faults expected; one that is missing, different or too many is a failure. */
 export async function run(): Promise<ConformanceResult> {
   if ((await stat(DATA).catch(() => undefined)) === undefined) {
-    return { passed: 0, total: 0, failures: [`skipped: no data at ${DATA}`] };
+    return { passed: 0, total: 0, failures: [`skipped: no data at ${DATA}`], passes: [] };
   }
   const names = (await readdir(DATA)).filter((name) => name.endsWith('.in')).map((name) => name.slice(0, -3));
   let passed = 0;
   let total = 0;
   const failures: string[] = [];
+  const passes: string[] = [];
   for (const name of names.sort()) {
     const expected = expectedEvents(await readFile(path.join(DATA, `${name}.out`), 'latin1'));
     const actual = actualEvents(await readFile(path.join(DATA, `${name}.in`)));
@@ -53,10 +49,10 @@ export async function run(): Promise<ConformanceResult> {
     const right = expected.length === 0 && actual.length === 0 ? 1 : common.length;
     passed += right;
     total += count;
-    if (right < count)
-      failures.push(`${name}: ${right} of ${count}: ${reason(name, expected, actual, common)}`);
+    if (right === count) passes.push(name);
+    else failures.push(`${name}: ${right} of ${count}: ${reason(name, expected, actual, common)}`);
   }
-  return { passed, total, failures };
+  return { passed, total, failures, passes };
 }
 
 /** `owner class ttl type rdata`, all hexadecimal, or `fault`, or `stop`. */

@@ -13,12 +13,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DEFAULT_HTTP_LIMITS } from '../../src/http/limits.ts';
 import { HttpSession, type SessionEvent } from '../../src/http/session.ts';
-
-export interface ConformanceResult {
-  readonly passed: number;
-  readonly total: number;
-  readonly failures: readonly string[];
-}
+import type { ConformanceResult } from './suite.ts';
 
 const SUITE = process.env['LLHTTP_SUITE'] ?? join(import.meta.dirname, '../../../shared/suites/llhttp/test');
 
@@ -54,17 +49,20 @@ interface Case {
 
 /** Runs every case. @returns failures as one line each; nothing passed or failed when the suite is not there */
 export async function run(): Promise<ConformanceResult> {
-  if (!existsSync(SUITE)) return { passed: 0, total: 0, failures: [`skipped: no data at ${SUITE}`] };
+  if (!existsSync(SUITE))
+    return { passed: 0, total: 0, failures: [`skipped: no data at ${SUITE}`], passes: [] };
   const failures: string[] = [];
+  const passes: string[] = [];
   const cases = readSuite();
   for (const one of cases) {
     const failure = judge(one);
-    if (failure !== undefined) failures.push(`${one.name}: ${failure}`);
+    if (failure === undefined) passes.push(one.name);
+    else failures.push(`${one.name}: ${failure}`);
   }
   for (const name of DEVIATIONS.keys()) {
     if (!cases.some((one) => one.name === name)) failures.push(`${name}: a deviation without a case`);
   }
-  return { passed: cases.length - failures.length, total: cases.length, failures };
+  return { passed: cases.length - failures.length, total: cases.length, failures, passes };
 }
 
 function judge(one: Case): string | undefined {

@@ -10,6 +10,7 @@ import path from 'node:path';
 import { type CacheClient, CacheError, connectCache, type Reply, startCache } from '../../src/cache/index.ts';
 import { splitInline } from '../../src/cache/wire/inline.ts';
 import { testHost } from '../../src/core/testing/host.ts';
+import type { ConformanceResult } from './suite.ts';
 
 const DATA =
   process.env['RESP_COMPATIBILITY'] ??
@@ -29,31 +30,28 @@ interface Case {
   readonly command_binary?: boolean;
 }
 
-export interface ConformanceResult {
-  readonly passed: number;
-  readonly total: number;
-  readonly failures: readonly string[];
-}
-
 export async function run(): Promise<ConformanceResult> {
   const text = await readFile(DATA, 'utf8').catch(() => undefined);
-  if (text === undefined) return { passed: 0, total: 0, failures: [`skipped: no data at ${DATA}`] };
+  if (text === undefined)
+    return { passed: 0, total: 0, failures: [`skipped: no data at ${DATA}`], passes: [] };
   const cases = (JSON.parse(text) as Case[]).filter(isMeant);
   const host = testHost('cache');
   await using cache = await startCache({ port: 0 }, host);
   const { address, port } = cache.endpoints['main']!;
   const url = `redis://${address}:${port}`;
   const failures: string[] = [];
+  const passes: string[] = [];
   for (const each of cases) {
     cache.flush();
     const client = await connectCache({ ...host, url, encoding: 'latin1', reconnect: false });
     // The expected replies are those of RESP2.
     await client.command('HELLO', 2);
     const failure = await runCase(client, each);
-    if (failure !== undefined) failures.push(`${each.name}: ${failure}`);
+    if (failure === undefined) passes.push(each.name);
+    else failures.push(`${each.name}: ${failure}`);
     await client.close();
   }
-  return { passed: cases.length - failures.length, total: cases.length, failures };
+  return { passed: cases.length - failures.length, total: cases.length, failures, passes };
 }
 
 /** For a single node, and not of a later version. Cases for clusters repeat those for a single node. */
