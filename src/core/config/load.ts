@@ -48,7 +48,12 @@ export async function loadConfig(file: string): Promise<LoadedConfig> {
 async function read(file: string): Promise<unknown> {
   if (file.endsWith('.json')) return JSON.parse(await readFile(file, 'utf8')) as unknown;
   const loaded = (await import(pathToFileURL(file).href)) as { default?: unknown };
-  return loaded.default;
+  return isEmptyScript(loaded) ? undefined : loaded.default;
+}
+
+/** A file without any `export` is CommonJS to Node, with an empty object for what it exports. */
+function isEmptyScript(loaded: { default?: unknown }): boolean {
+  return 'module.exports' in loaded && Object.keys(loaded.default ?? {}).length === 0;
 }
 
 async function exists(file: string): Promise<boolean> {
