@@ -23,8 +23,3 @@ export function passwordCredentials(username: string, password: string | undefin
 function digest(bytes: Buffer): Buffer {
   return createHash('sha256').update(bytes).digest();
 }
-
-/** True for an address that only this machine reaches. */
-export function isLoopback(address: string): boolean {
-  return address === 'localhost' || address === '::1' || /^127\.\d+\.\d+\.\d+$/.test(address);
-}

@@ -1,8 +1,9 @@
 /** Sockets to sessions: accepts, reads, writes once per read, and keeps the engine's time. */
 import type { Host, RunningService } from '../core/lifecycle.ts';
+import { isLoopback } from '../core/net/loopback.ts';
 import type { Connection, Endpoint, Listener } from '../core/net/network.ts';
 import type { Timer } from '../core/time/clock.ts';
-import { isLoopback, passwordCredentials } from './credentials.ts';
+import { passwordCredentials } from './credentials.ts';
 import type { Client, ClientLink } from './engine/client.ts';
 import { COMMANDS } from './engine/commands/table.ts';
 import { Engine } from './engine/engine.ts';

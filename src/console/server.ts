@@ -82,7 +82,7 @@ function createHandler(options: ConsoleOptions, host: Host, client: HttpClient):
 
 function refusal(options: ConsoleOptions, request: HttpRequest): HttpResponse | undefined {
   const name = hostName(request.headers.get('host') ?? '');
-  const isLocal = name === 'localhost' || name.endsWith('.localhost') || name === '[::1]' || isLoopback(name);
+  const isLocal = name.endsWith('.localhost') || isLoopback(name);
   if (isLoopback(request.remote.address) && isLocal) {
     const origin = request.headers.get('origin');
     const own = `http://${request.headers.get('host') ?? ''}`;

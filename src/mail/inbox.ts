@@ -66,7 +66,7 @@ class Inbox {
   refusal(request: HttpRequest): HttpResponse | undefined {
     if (!isLoopback(request.remote.address)) return this.#unauthorized(request);
     const host = hostName(request.headers.get('host') ?? '');
-    if (host !== 'localhost' && host !== '[::1]' && !isLoopback(host)) {
+    if (!isLoopback(host)) {
       return problem(403, { detail: `host ${host} is not this machine` });
     }
     const origin = request.headers.get('origin');
@@ -201,8 +201,5 @@ function hostName(host: string): string {
 
 function isLoopbackOrigin(origin: string): boolean {
   const url = URL.canParse(origin) ? new URL(origin) : undefined;
-  return (
-    url !== undefined &&
-    (url.hostname === 'localhost' || url.hostname === '[::1]' || isLoopback(url.hostname))
-  );
+  return url !== undefined && isLoopback(url.hostname);
 }

@@ -1,5 +1,6 @@
 /** How an object store is configured. */
 import { OctetError } from '../core/errors.ts';
+import { isLoopback } from '../core/net/loopback.ts';
 import type { TlsIdentity } from '../core/net/network.ts';
 import type { ObjectsLimits } from './limits.ts';
 
@@ -52,8 +53,4 @@ export function requireSafe({ host, secretAccessKey, accessKeyId }: ObjectsOptio
   throw new ObjectsOptionsError(
     `objects: the development secret works on loopback only; set secretAccessKey to listen on ${host}`,
   );
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || host.startsWith('127.');
 }

@@ -94,7 +94,7 @@ function refusal(token: string, request: HttpRequest): HttpResponse | undefined 
   const host = request.headers.get('host') ?? '';
   const colon = host.lastIndexOf(':');
   const name = colon < 0 ? host : host.slice(0, colon);
-  const isLocal = name === 'localhost' || name === '[::1]' || isLoopback(name);
+  const isLocal = isLoopback(name);
   if (isLocal && request.headers.get('origin') === undefined) return undefined;
   return problem(403, { detail: 'asked for from another origin or by another name' });
 }

@@ -14,7 +14,7 @@ const secrets: Partial<Record<ServiceName, string>> = {
 
 /** @throws ConfigError naming each setting that must be given, when `host` is not loopback */
 export function refuseInsecure(config: OctetConfig): void {
-  if (isLoopback(config.host) || config.host === 'localhost') return;
+  if (isLoopback(config.host)) return;
   const defaults = resolveConfig(octetSchema, []);
   const missing = Object.entries(secrets).flatMap(([service, setting]) => {
     const name = service as 'database';

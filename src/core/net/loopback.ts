@@ -1,9 +1,9 @@
 /**
- * True for addresses of this machine itself: 127.0.0.0/8, ::1, and the former inside IPv6. A name such as
- * `127.example.com` is none, however it begins.
+ * True for what only this machine reaches: 127.0.0.0/8, ::1, the former inside IPv6, and the name `localhost`.
+ * A name such as `127.example.com` is none, however it begins: anybody can make it lead here.
  */
 export function isLoopback(address: string): boolean {
-  if (address === '::1') return true;
+  if (address === '::1' || address === '[::1]' || address === 'localhost') return true;
   const v4 = address.startsWith('::ffff:') ? address.slice('::ffff:'.length) : address;
   const octets = v4.split('.');
   return octets.length === 4 && octets[0] === '127' && octets.every(isOctet);

@@ -8,6 +8,8 @@
  * Basic authentication with the broker's user. A browser page of another origin cannot use it: requests with
  * an `Origin` that is not this server's are refused, and so is a `Host` that is a foreign name on loopback.
  */
+
+import { isLoopback } from '../../core/net/loopback.ts';
 import {
   createRouter,
   type Handler,
@@ -21,7 +23,6 @@ import type { Exchange } from '../engine/exchange/exchange.ts';
 import type { Queue } from '../engine/queue.ts';
 import { plainTable } from '../wire/field-table.ts';
 import { isLogin } from './credentials.ts';
-import { isLoopback } from './options.ts';
 import type { QueueServer } from './server.ts';
 
 /** @throws NetError `address-in-use`, `listen-failed` */

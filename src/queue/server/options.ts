@@ -1,4 +1,5 @@
 import { OctetError } from '../../core/errors.ts';
+import { isLoopback } from '../../core/net/loopback.ts';
 import type { TlsIdentity } from '../../core/net/network.ts';
 import { DEFAULT_LIMITS, type QueueLimits } from '../limits.ts';
 
@@ -62,10 +63,4 @@ export function completeOptions(given: Partial<QueueOptions>): QueueOptions & { 
 function checkRange(name: string, value: number, least: number, most: number): void {
   if (Number.isInteger(value) && value >= least && value <= most) return;
   throw new QueueOptionsError(`queue option ${name} is ${value}; allowed: ${least} to ${most}`);
-}
-
-/** 127.0.0.0/8, ::1 and the name `localhost`; IPv4 also as IPv6 shows it. */
-export function isLoopback(address: string): boolean {
-  const plain = address.startsWith('::ffff:') ? address.slice('::ffff:'.length) : address;
-  return plain === 'localhost' || plain === '::1' || plain.startsWith('127.');
 }

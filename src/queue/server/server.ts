@@ -10,6 +10,7 @@
 import { openBlobs } from '../../core/blobs/blobs.ts';
 import type { Blobs } from '../../core/blobs/types.ts';
 import type { Health, Host, RunningService } from '../../core/lifecycle.ts';
+import { isLoopback } from '../../core/net/loopback.ts';
 import type { Connection, ConnectionLimits, Endpoint, Listener } from '../../core/net/network.ts';
 import { openStore } from '../../core/store/store.ts';
 import type { Store } from '../../core/store/types.ts';
@@ -27,7 +28,7 @@ import { decodeProperties } from '../wire/properties.ts';
 import { isLogin } from './credentials.ts';
 import { Link } from './link.ts';
 import { startManagement } from './management.ts';
-import { completeOptions, isLoopback, type QueueOptions } from './options.ts';
+import { completeOptions, type QueueOptions } from './options.ts';
 
 /** Told to clients; some compare it with RabbitMQ's to see what a broker can do. */
 const VERSION = '3.13.0';
