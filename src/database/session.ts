@@ -172,8 +172,8 @@ export class Session {
   #secure: boolean;
   #wake: (() => void) | undefined;
   #lockTimedOut = false;
-  /** The one unframed byte that answers a request for encryption. */
-  #encryption: '' | 'S' | 'N' = '';
+  /** The unframed bytes that answer requests for encryption. */
+  #encryption = '';
 
   constructor(options: SessionOptions, events: SessionEvents) {
     this.#options = options;
@@ -324,7 +324,7 @@ export class Session {
   }
 
   #refuseEncryption(): undefined {
-    this.#encryption = 'N';
+    this.#encryption += 'N';
     return undefined;
   }
 
@@ -332,7 +332,7 @@ export class Session {
   #answerTls(): Step | undefined {
     if (this.#secure || !this.#options.tls) return this.#refuseEncryption();
     if (this.#input.length > 0) throw fatal('08P01', 'received unencrypted data after SSL request');
-    this.#encryption = 'S';
+    this.#encryption += 'S';
     return { kind: 'start-tls' };
   }
 

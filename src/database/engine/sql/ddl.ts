@@ -251,8 +251,9 @@ function parseCreateIndex(s: TokenStream, at: number): CreateIndexStatement {
   s.accept('only');
   const table = s.qualifiedName();
   if (s.accept('using')) {
+    const methodAt = s.at;
     const method = s.identifier();
-    if (method !== 'btree') throw notSupported(`index method "${method}"`, s.at);
+    if (method !== 'btree') throw notSupported(`index method "${method}"`, methodAt);
   }
   const columns = s.parenthesized(() => s.list(() => parseIndexColumn(s)));
   refuseUsingIndex(s);

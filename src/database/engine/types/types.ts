@@ -236,8 +236,7 @@ function define(base: Base): TypeInfo {
   };
 }
 
-const compareNumbers = (a: NonNullable<Value>, b: NonNullable<Value>): number =>
-  (a as number) - (b as number);
+const compareNumbers = (a: NonNullable<Value>, b: NonNullable<Value>): number => (a < b ? -1 : a > b ? 1 : 0);
 const compareBigints = (a: NonNullable<Value>, b: NonNullable<Value>): number => (a < b ? -1 : a > b ? 1 : 0);
 const compareTexts = (a: NonNullable<Value>, b: NonNullable<Value>): number =>
   compareText(a as string, b as string);
