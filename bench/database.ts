@@ -8,8 +8,7 @@ import { numberIn, type UserIds } from './programs.ts';
 
 const ROWS = 10_000;
 const CLIENTS = 8;
-/** Two seconds, so that opening the connections, which SCRAM makes dear, weighs little. */
-const ROUND_SECONDS = 2;
+const ROUND_SECONDS = 1;
 const BINARIES = '/usr/lib/postgresql/*/bin';
 
 export const database: Benchmark = {

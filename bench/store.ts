@@ -54,7 +54,7 @@ async function prepare(place: Place): Promise<Contest> {
       both('commit-1-writer', 'commit', sides, (side) => commits(side, 1)),
       both(`commit-${WRITERS}-writers`, 'commit', sides, (side) => commits(side, WRITERS)),
       both('random-read', 'read', sides, reads),
-      both('ordered-scan', 'entry', sides, scans),
+      both('ordered-scan', 'key', sides, scans),
     ],
   };
 }
