@@ -104,7 +104,24 @@ async function launch(
   const configFile = path.join(folder, 'octet.config.json');
   await writeFile(configFile, JSON.stringify({ ...config, dataDir: 'data' }, null, 2));
   const child = spawn(process.execPath, [COMMAND, 'up', '--config', configFile], options(folder));
+  const endWithUs = (): void => void child.kill('SIGKILL');
+  process.once('exit', endWithUs);
+  child.once('exit', () => process.off('exit', endWithUs));
   return { child, configFile };
+}
+
+/** Lets a signal end this process by way of its `exit` event, so that no Octet outlives it; `clean` runs then. */
+export function exitOnSignals(clean: () => void): void {
+  for (const [signal, code] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+    ['SIGHUP', 129],
+  ] as const) {
+    process.once(signal, () => {
+      clean();
+      process.exit(code);
+    });
+  }
 }
 
 /** Settings in the environment of whoever runs the tests are not meant for this Octet. */

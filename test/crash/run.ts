@@ -9,13 +9,20 @@
  * What a kill cannot show is a disk that lost what was not synced: the system still has it. That is shown by
  * `npm run simulate`.
  */
+import { rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import type { SeededRandom } from '../../src/core/random/seeded-random.ts';
 import type { OctetInput, ServiceName } from '../../src/octet/config.ts';
-import { EPHEMERAL_PORTS, type OctetProcess, startAndKill, startOctetProcess } from '../octet-process.ts';
+import {
+  EPHEMERAL_PORTS,
+  exitOnSignals,
+  type OctetProcess,
+  startAndKill,
+  startOctetProcess,
+} from '../octet-process.ts';
 import { Mails } from './mails.ts';
 import { Messages } from './messages.ts';
 import { Objects } from './objects.ts';
@@ -51,6 +58,7 @@ process.exitCode = await main(wholeNumber('rounds'), wholeNumber('seed'), chosen
 
 async function main(rounds: number, seed: number, names: readonly string[]): Promise<number> {
   const folder = await mkdtemp(path.join(os.tmpdir(), 'octet-crash-'));
+  exitOnSignals(() => rmSync(folder, { recursive: true, force: true }));
   const material = new Material(seed);
   const witnesses = names.map((name) => WITNESSES[name]!.create(material));
   const config = configuration(names.map((name) => WITNESSES[name]!.service));

@@ -5,11 +5,13 @@
  * it got is checked. With `--env` the checks run against the servers that a JSON file names (as `octet env --json`
  * prints them) instead: so a check can itself be checked against the field's own servers.
  */
+import { rmSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import type { ServiceName } from '../../src/octet/config.ts';
+import { exitOnSignals } from '../octet-process.ts';
 import { awsCli } from './aws.ts';
 import type { Check, Client, InteropWorld } from './client.ts';
 import { run } from './client.ts';
@@ -37,6 +39,7 @@ process.exitCode = await main(chosen(positionals));
 async function main(clients: readonly Client[]): Promise<number> {
   const total = clients.reduce((sum, { checks }) => sum + Object.keys(checks).length, 0);
   const folder = await mkdtemp(path.join(os.tmpdir(), 'octet-interop-'));
+  exitOnSignals(() => rmSync(folder, { recursive: true, force: true }));
   let passed = 0;
   try {
     await using stack = new AsyncDisposableStack();
