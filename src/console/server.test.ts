@@ -46,10 +46,10 @@ test('the page and its files, with a policy that allows only our own scripts', a
   assert.match(page.headers.get('content-security-policy') ?? '', /default-src 'self'/);
   assert.ok(!/<script>|onclick=|style=/.test(page.body), 'nothing in line');
   for (const [, name] of page.body.matchAll(/\/assets\/([\w.]+)/g)) {
-    assert.equal((await console.get(`/assets/${name}`)).status, 200, name);
+    assert.equal((await console.get(`/assets/${name}`)).status, 200, `asset ${name}`);
   }
   for (const name of ['..%2fpackage.json', '.env', 'x.js', 'console.ts', '%2e%2e']) {
-    assert.notEqual((await console.get(`/assets/${name}`)).status, 200, name);
+    assert.notEqual((await console.get(`/assets/${name}`)).status, 200, `asset ${name}`);
   }
 });
 
@@ -58,10 +58,8 @@ test('every source is shown, also one that is away', async () => {
   const { sources } = JSON.parse((await console.get('/data/overview')).body) as {
     sources: { source: string; error?: string; samples?: { token: string } }[];
   };
-  assert.deepEqual(
-    sources.map((one) => `${one.source} ${one.error === undefined}`),
-    ['here true', 'away false'],
-  );
+  const shown = sources.map((one) => `${one.source} ${one.error === undefined}`);
+  assert.deepEqual(shown, ['here true', 'away false']);
   assert.equal(sources[0]?.samples?.token, 'Bearer secret');
   assert.equal((await console.get('/data/events/nobody')).status, 404);
 });
