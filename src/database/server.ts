@@ -292,6 +292,7 @@ class Link {
   #timer: Timer | undefined;
   #gone = false;
   #draining = false;
+  #halfClosed = false;
 
   constructor(connection: Connection, options: LinkOptions) {
     this.#connection = connection;
@@ -319,10 +320,10 @@ class Link {
     void this.#work();
   }
 
-  /** The peer will send no more: what it asked for is still answered unless a transaction is left open. */
+  /** The peer will send no more: what it asked for is still answered. */
   #ended(): void {
     if (!this.isBusy) this.#connection.end();
-    else this.#draining = true;
+    else this.#halfClosed = true;
   }
 
   #closed(): void {
@@ -350,7 +351,8 @@ class Link {
 
   async #work(): Promise<void> {
     this.isBusy = true;
-    this.#timer?.cancel();
+    // The time for authentication runs from the accept, however busily the peer sends.
+    if (this.session.authenticated) this.#timer?.cancel();
     try {
       while (!this.#gone && (await this.#advance()));
     } catch (thrown) {
@@ -359,7 +361,8 @@ class Link {
     }
     this.isBusy = false;
     if (this.#gone) return;
-    if (this.#draining) this.#sayGoodbye();
+    if (this.#halfClosed) this.#connection.end();
+    else if (this.#draining) this.#sayGoodbye();
     else this.#armTimer();
   }
 
@@ -428,11 +431,8 @@ class Link {
 
   #armTimer(): void {
     const { limits, host } = this.#options;
+    if (!this.session.authenticated) return;
     this.#timer?.cancel();
-    if (!this.session.authenticated) {
-      this.#timer = host.clock.schedule(limits.authenticationTimeoutMs, () => this.#authenticationTimedOut());
-      return;
-    }
     const idle = this.session.transactionStatus === 'idle';
     const timeoutMs = idle ? limits.idleSessionTimeoutMs : limits.idleInTransactionTimeoutMs;
     if (timeoutMs === 0) return;

@@ -23,7 +23,8 @@ type BindMessage = Extract<FrontendMessage, { kind: 'bind' }>;
 /** A statement as the engine parsed it. */
 export interface Parsed {
   readonly text: string;
-  readonly statement: { readonly kind: string };
+  /** `name` of a DEALLOCATE, which concerns this session's own statements. */
+  readonly statement: { readonly kind: string; readonly name?: unknown };
 }
 
 export interface PreparedStatement<P> {
@@ -157,13 +158,19 @@ interface StoredStatement {
   readonly sql: string;
 }
 
+interface OpenPortal {
+  readonly port: PortalPort | undefined;
+  readonly sql: string;
+  readonly parsed: Parsed | undefined;
+}
+
 export class Session {
   readonly #options: SessionOptions;
   readonly #events: SessionEvents;
   readonly #input = new ReceiveBuffer();
   readonly #output = new BackendWriter();
   readonly #statements = new Map<string, StoredStatement>();
-  readonly #portals = new Map<string, { readonly port: PortalPort | undefined; readonly sql: string }>();
+  readonly #portals = new Map<string, OpenPortal>();
   #state: State = { kind: 'startup' };
   #backend: BackendPort | undefined;
   #activities: Activity[] = [];
@@ -437,7 +444,7 @@ export class Session {
       return undefined;
     switch (message.kind) {
       case 'query':
-        return this.#query(checkedSql(message.sql));
+        return this.#query(message.sql);
       case 'parse':
         return this.#parse(message.statement, checkedSql(message.sql), message.parameterTypes);
       case 'bind':
@@ -480,7 +487,7 @@ export class Session {
     this.#statements.delete('');
     const script: Activity = { kind: 'script', statements: [], at: 0 };
     this.#activities = [script];
-    const statements = this.#backend!.parse(sql);
+    const statements = this.#backend!.parse(checkedSql(sql));
     if (statements.length === 0) this.#output.emptyQuery();
     this.#activities = [{ ...script, statements }];
     return undefined;
@@ -519,7 +526,7 @@ export class Session {
         `bind message supplies ${message.parameters.length} parameters, but prepared statement "${message.statement}" requires ${wanted}`,
       );
     const port = stored.prepared === undefined ? undefined : this.#backend!.open(stored.prepared, message);
-    this.#portals.set(message.portal, { port, sql: stored.sql });
+    this.#portals.set(message.portal, { port, sql: stored.sql, parsed: stored.prepared?.parsed });
     this.#output.bindComplete();
     return undefined;
   }
@@ -536,7 +543,7 @@ export class Session {
     return stored;
   }
 
-  #portal(name: string): { readonly port: PortalPort | undefined; readonly sql: string } {
+  #portal(name: string): OpenPortal {
     const portal = this.#portals.get(name);
     if (portal === undefined) throw new DatabaseError('34000', `portal "${name}" does not exist`);
     return portal;
@@ -564,12 +571,22 @@ export class Session {
   }
 
   #execute(name: string, maxRows: number): undefined {
-    const { port, sql } = this.#portal(name);
+    const { port, sql, parsed } = this.#portal(name);
     if (this.#ended === undefined) this.#begin(sql);
     this.#sql = sql;
+    this.#deallocate(parsed);
     if (port === undefined) this.#output.emptyQuery();
     else this.#activities = [{ kind: 'portal', portal: port, maxRows, script: false, rows: 0 }];
     return undefined;
+  }
+
+  /** DEALLOCATE of one statement. @throws DatabaseError 26000 */
+  #deallocate(parsed: Parsed | undefined): void {
+    if (parsed?.statement.kind !== 'deallocate') return;
+    const { name } = parsed.statement;
+    if (typeof name !== 'string') return;
+    this.#statement(name);
+    this.#statements.delete(name);
   }
 
   #closeObject(target: 'statement' | 'portal', name: string): undefined {
@@ -666,6 +683,7 @@ export class Session {
       else this.#settle(durable, finish);
       return undefined;
     }
+    this.#deallocate(parsed);
     const prepared = backend.prepare(parsed, []);
     if (prepared.parameters.length > 0) throw new DatabaseError('42P02', 'there is no parameter $1');
     const port = backend.open(prepared, { parameterFormats: [], parameters: [], resultFormats: [] });

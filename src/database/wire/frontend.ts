@@ -74,6 +74,12 @@ export function decodeStartup(body: Buffer): StartupDecode {
       };
     }
     const parameters = new Map<string, string>();
+    // What follows is known of version 3 only; of others the version is all there is to say.
+    if (code >>> 16 !== 3)
+      return {
+        kind: 'packet',
+        packet: { kind: 'startup', major: code >>> 16, minor: code & 0xffff, parameters },
+      };
     for (let name = reader.cString(); name !== ''; name = reader.cString())
       parameters.set(name, reader.cString());
     if (reader.remaining > 0)
