@@ -209,6 +209,14 @@ test('garbage, silence, half a message, one byte at a time: the others are serve
   );
 });
 
+test('silence within a message has its own, shorter time', async () => {
+  const host = testHost('mail');
+  await using mail = await start(host, { commandTimeoutMs: 3_600_000, dataTimeoutMs: 80 });
+  const half = await Peer.connect(host.network, main(mail));
+  half.send('EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<x@octet.test>\r\nDATA\r\nSubject: half');
+  assert.match((await half.untilClosed()).toString(), /354 [\s\S]*421 4\.4\.2 timeout/);
+});
+
 test('a client that never reads is stopped from asking', async () => {
   const host = testHost('mail');
   await using mail = await start(host, {

@@ -32,7 +32,7 @@ export class SmtpConnection {
   readonly #session: MailSession;
   readonly #gone: () => void;
   #incoming: Incoming | undefined;
-  #timer: Timer | undefined;
+  #timer: { readonly timer: Timer; readonly atMs: number } | undefined;
   #work: Promise<void> = Promise.resolve();
 
   constructor(context: MailContext, connection: Connection, config: SessionConfig, gone: () => void) {
@@ -66,7 +66,7 @@ export class SmtpConnection {
       data: (chunk) => this.#perform(this.#session.receive(chunk, this.#now)),
       drain: () => this.#flow(),
       close: () => {
-        this.#timer?.cancel();
+        this.#timer?.timer.cancel();
         this.#abort();
         this.#gone();
       },
@@ -119,12 +119,17 @@ export class SmtpConnection {
     else this.#connection.resume();
   }
 
+  /** A timer that is too early only finds nothing to do, so it is set anew only when it would be too late. */
   #watchDeadline(): void {
-    if (this.#timer !== undefined || this.#session.closed || this.#connection.destroyed) return;
-    this.#timer = this.#context.host.clock.schedule(this.#session.deadlineMs - this.#now, () => {
+    if (this.#session.closed || this.#connection.destroyed) return;
+    const atMs = this.#session.deadlineMs;
+    if (this.#timer !== undefined && this.#timer.atMs <= atMs) return;
+    this.#timer?.timer.cancel();
+    const timer = this.#context.host.clock.schedule(Math.max(0, atMs - this.#now), () => {
       this.#timer = undefined;
       this.#perform(this.#session.expire(this.#now));
     });
+    this.#timer = { timer, atMs };
   }
 
   #open(envelope: Envelope): void {
