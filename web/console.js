@@ -14,7 +14,7 @@ const lastTotals = new Map();
 const lastOperations = new Map();
 /** @type {Map<string, EventSource>} */
 const streams = new Map();
-const spans = [];
+let spans = [];
 let renderPending = false;
 
 function cell(text, className) {
@@ -49,7 +49,8 @@ function renderServices(sources) {
       rows.push(row);
       continue;
     }
-    for (const service of source.status.services) {
+    const services = source.status.services.toSorted((a, b) => a.name.localeCompare(b.name));
+    for (const service of services) {
       const ok = service.health.state === 'ok';
       if (ok) sound++;
       const addresses = Object.entries(service.endpoints)
@@ -96,8 +97,12 @@ function listen(source) {
   if (streams.has(source)) return;
   const stream = new EventSource(`/data/events/${encodeURIComponent(source)}`);
   streams.set(source, stream);
+  // Each connection begins with the recent operations, also one that was made anew.
+  stream.onopen = () => {
+    spans = spans.filter((span) => span.source !== source);
+  };
   stream.onmessage = (message) => {
-    const span = JSON.parse(message.data);
+    const span = { ...JSON.parse(message.data), source };
     spans.push(span);
     if (spans.length > EVENTS_SHOWN * 10) spans.splice(0, EVENTS_SHOWN);
     lastOperations.set(span.service, `${span.operation} ${span.outcome}`);

@@ -15,6 +15,7 @@ import type { RunningService, World } from '../core/lifecycle.ts';
 import { isLoopback } from '../core/net/loopback.ts';
 import type { Observatory } from '../core/observe/observer.ts';
 import type { Span } from '../core/observe/types.ts';
+import type { Clock } from '../core/time/clock.ts';
 import {
   createRouter,
   HttpError,
@@ -41,6 +42,10 @@ export interface AdminOptions {
 
 /** Spans in one answer of /spans. */
 const MAX_SPANS = 1_000;
+/** A stream without a byte for longer is taken for dead by what lies between. */
+const KEEP_ALIVE_MS = 10_000;
+/** Spans that a new listener of /events hears of at once. */
+const EVENTS_AT_FIRST = 100;
 /** Listeners of /events at once; a browser tab is one. */
 const MAX_LISTENERS = 64;
 /** Events held for a listener that reads slowly; more are dropped, oldest first. */
@@ -76,7 +81,7 @@ export async function startAdmin(options: AdminOptions): Promise<HttpServer> {
   router.add('GET', '/events', (request) => {
     if (listeners >= MAX_LISTENERS) throw new HttpError(503, 'too many listeners');
     listeners++;
-    return eventStream(observatory, request, () => listeners--);
+    return eventStream(observatory, world.clock, request, () => listeners--);
   });
   return startHttpServer({
     host: { ...world, observer: observatory.observer('admin') },
@@ -122,27 +127,38 @@ function selectSpans(observatory: Observatory, request: HttpRequest): Span[] {
   return wanted.slice(-limit);
 }
 
-function eventStream(observatory: Observatory, request: HttpRequest, ended: () => void): HttpResponse {
+function eventStream(
+  observatory: Observatory,
+  clock: Clock,
+  request: HttpRequest,
+  ended: () => void,
+): HttpResponse {
   return {
     status: 200,
     headers: [
       ['Content-Type', 'text/event-stream'],
       ['Cache-Control', 'no-store'],
     ],
-    body: spanEvents(observatory, request.signal, ended),
+    body: spanEvents(observatory, clock, request.signal, ended),
   };
+}
+
+/** The page that watches is itself served over HTTP; telling of that would never end. */
+function isShown(span: Span): boolean {
+  return span.service !== 'admin' && span.service !== 'console';
 }
 
 async function* spanEvents(
   observatory: Observatory,
+  clock: Clock,
   signal: AbortSignal,
   ended: () => void,
 ): AsyncGenerator<Buffer> {
-  let backlog: Span[] = [];
+  // What has just happened comes first: a page that is opened is not empty.
+  let backlog: Span[] = observatory.spans(EVENTS_AT_FIRST).filter(isShown);
   let wake = (): void => undefined;
   const unwatch = observatory.watch((span) => {
-    // The page that watches is itself served over HTTP; telling of that would never end.
-    if (span.service === 'admin' || span.service === 'console') return;
+    if (!isShown(span)) return;
     backlog.push(span);
     if (backlog.length > MAX_BACKLOG) backlog.shift();
     wake();
@@ -153,9 +169,11 @@ async function* spanEvents(
     yield Buffer.from(': open\n\n');
     while (!signal.aborted) {
       if (backlog.length === 0) {
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-        });
+        const woken = Promise.withResolvers<'span' | 'silence'>();
+        wake = () => woken.resolve('span');
+        const timer = clock.schedule(KEEP_ALIVE_MS, () => woken.resolve('silence'));
+        if ((await woken.promise) === 'silence') yield Buffer.from(': still here\n\n');
+        timer.cancel();
         continue;
       }
       const spans = backlog;
