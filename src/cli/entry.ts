@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 /** Where the command begins, from the sources as from the bundle. */
 import { endWhenNobodyReads } from './closed-output.ts';
 import { main } from './main.ts';

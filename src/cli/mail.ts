@@ -29,15 +29,47 @@ async function send(flags: MailFlags): Promise<number> {
   const { to, from = 'octet@localhost', subject = '', text = '' } = flags;
   if (to === undefined) throw new CliError(EXIT.usage, 'mail send needs --to');
   const url = new URL(await requireUrl('SMTP_URL', 'mail', flags));
-  const message = `From: <${from}>\nTo: <${to}>\nSubject: ${oneLine(subject)}\n\n${text}\n`;
+  const message = compose(from, to, subject, text);
   const result = await sendMail(
     { ...cliWorld(), host: url.hostname, port: Number(url.port) },
-    { from, to: to.split(','), data: message },
+    { from, to: to.split(',').map((address) => address.trim()), data: message },
   );
   process.stdout.write(`${result.reply.lines.join(' ')}\n`);
   for (const { address, reply } of result.refused)
     process.stderr.write(`octet: mail: ${address} refused: ${reply.code} ${reply.lines.join(' ')}\n`);
   return result.refused.length === 0 ? EXIT.ok : EXIT.failed;
+}
+
+/** RFC 5322 section 3.6: the date and the author are required. */
+function compose(from: string, to: string, subject: string, text: string): string {
+  const addresses = to.split(',').map((address) => `<${address.trim()}>`);
+  return [
+    `Date: ${new Date().toUTCString().replace('GMT', '+0000')}`,
+    `From: <${from}>`,
+    `To: ${addresses.join(', ')}`,
+    `Subject: ${headerText(oneLine(subject))}`,
+    'MIME-Version: 1.0',
+    'Content-Type: text/plain; charset=utf-8',
+    'Content-Transfer-Encoding: 8bit',
+    '',
+    text,
+    '',
+  ].join('\n');
+}
+
+/** An encoded word holds at most 75 characters, so at most 45 bytes: 11 characters of UTF-8. RFC 2047 section 2. */
+const WORD_CHARACTERS = 11;
+
+/** As it is when it is ASCII, else in encoded words. */
+function headerText(text: string): string {
+  if (/^[ -~]*$/.test(text)) return text;
+  const words: string[] = [];
+  const characters = [...text];
+  while (characters.length > 0) {
+    const word = characters.splice(0, WORD_CHARACTERS).join('');
+    words.push(`=?utf-8?B?${Buffer.from(word).toString('base64')}?=`);
+  }
+  return words.join('\n ');
 }
 
 /** A line break in a header field would begin another one. */
