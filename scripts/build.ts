@@ -1,11 +1,12 @@
-/** `npm run build`: bundles the command into `dist/`, split so that each service is loaded when it is wanted. */
+/** `npm run build`: bundles the command into `dist/` (or the folder named), split so that each service is loaded when it is wanted. */
 import { rm } from 'node:fs/promises';
 import { build } from 'esbuild';
 
-await rm('dist', { recursive: true, force: true });
+const outdir = process.argv[2] ?? 'dist';
+await rm(outdir, { recursive: true, force: true });
 const result = await build({
   entryPoints: { octet: 'src/cli/entry.ts', index: 'src/index.ts' },
-  outdir: 'dist',
+  outdir,
   outExtension: { '.js': '.mjs' },
   bundle: true,
   splitting: true,
@@ -23,5 +24,5 @@ const result = await build({
 });
 const bytes = Object.values(result.metafile.outputs).reduce((sum, output) => sum + output.bytes, 0);
 console.log(
-  `build: ${Object.keys(result.metafile.outputs).length} files, ${(bytes / 1024).toFixed(0)} KiB in dist/`,
+  `build: ${Object.keys(result.metafile.outputs).length} files, ${(bytes / 1024).toFixed(0)} KiB in ${outdir}/`,
 );

@@ -23,7 +23,7 @@ export interface ApiOptions {
   readonly filesBucket: string;
   /** postgres://user:password@host:port/database */
   readonly databaseUrl: string;
-  /** redis://:password@host:port; needed when a table is cached. */
+  /** redis://default:password@host:port; needed when a table is cached. */
   readonly cacheUrl?: string;
   /** amqp://user:password@host:port; needed when a table has an exchange. */
   readonly queueUrl?: string;

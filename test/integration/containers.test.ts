@@ -101,7 +101,7 @@ test('the demo passes across nine processes, one per service', { timeout: 120_00
   const places: Record<string, Record<string, string>> = {
     api: {
       OCTET_API__DATABASE_URL: `postgres://octet:database-secret@127.0.0.1:${port(5432)}/octet`,
-      OCTET_API__CACHE_URL: `redis://:cache-secret@127.0.0.1:${port(6379)}`,
+      OCTET_API__CACHE_URL: `redis://default:cache-secret@127.0.0.1:${port(6379)}`,
       OCTET_API__QUEUE_URL: `amqp://octet:queue-secret@127.0.0.1:${port(5672)}`,
     },
     balancer: {
