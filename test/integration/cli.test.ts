@@ -415,6 +415,30 @@ describe('octet <service>', () => {
     );
   });
 
+  test('one that is not sound is told with its reason, and status ends with 1', async () => {
+    await using home = await Home.create({
+      services: ['balancer'],
+      balancer: {
+        port: 0,
+        managementPort: 0,
+        pools: { far: { servers: ['127.0.0.1:1'] } },
+        routes: [{ pathPrefix: '/', pool: 'far' }],
+      },
+    });
+    const where = { cwd: home.path };
+    await using _up = await running(['up'], where);
+    const { BALANCER_URL } = await envOf(where);
+    assert.equal((await fetch(BALANCER_URL ?? '')).status, 502);
+    // It takes several failed checks until a server counts as down.
+    let status = await octet(['status'], where);
+    while (status.code === 0) status = await octet(['status'], where);
+    assert.match(status.stdout, /^ {2}balancer {2}degraded \S+ {2}no server is ready in far$/m);
+    assert.equal(status.code, 1);
+    const whole = await octet(['status', '--json'], where);
+    assert.match(whole.stdout, /"state": "degraded",\n +"reason": "no server is ready in far"/);
+    assert.equal(whole.code, 1);
+  });
+
   test('one that needs another says which setting tells where it is', async () => {
     await using home = await Home.create();
     const refused = await octet(['api'], { cwd: home.path });
@@ -440,6 +464,16 @@ describe('octet env', () => {
       assert.equal(said.stderr, '', shell);
     }
     assert.equal((await envOf(where))['AWS_SECRET_ACCESS_KEY'], password);
+  });
+
+  test('a variable in the environment wins: the small clients work against any server', async () => {
+    await using home = await Home.create({ services: ['database'] });
+    await using _up = await running(['up'], { cwd: home.path });
+    const { DATABASE_URL } = await envOf({ cwd: home.path });
+    // Another folder, nothing running there: the variable alone is what counts.
+    await using elsewhere = await Home.create();
+    const where = { cwd: elsewhere.path, env: { DATABASE_URL: DATABASE_URL ?? '' } };
+    assert.equal((await octet(['sql', 'select 1 as one'], where)).stdout, ' one\n-----\n 1\n(1 row)\n');
   });
 
   test('ends quietly when its reader has gone', async () => {
@@ -549,6 +583,12 @@ describe('settings', () => {
     [['--config', 'nowhere.ts', 'up'], {}, 78, 'octet: nowhere.ts: there is no such configuration file\n'],
     [['up', '--port-offset', 'many'], {}, 78, 'octet: --port-offset: "many" is not a whole number\n'],
     [['up', '--port-offset', ''], {}, 78, 'octet: --port-offset: "" is not a whole number\n'],
+    [
+      ['up', '--port-offset', '60000'],
+      { OCTET_ADMIN_PORT: '8901' },
+      78,
+      'octet: portOffset: 60000 moves port 8901 to 68901; there are 1 to 65535\n',
+    ],
     [
       ['up', '--services', 'dns,cahce'],
       {},
