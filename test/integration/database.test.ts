@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import pg from 'pg';
 import { createMemoryFiles } from '../../src/core/files/memory-files.ts';
+import { createDevelopmentIdentity } from '../../src/core/net/certificates.ts';
 import { testHost } from '../../src/core/testing/host.ts';
 import { connectDatabase, type RunningDatabase, startDatabase } from '../../src/database/index.ts';
 
@@ -301,5 +302,32 @@ describe('node-postgres against the row store', () => {
       { rows, tag, names: columns.map(({ name }) => name) },
       { rows: [['1', 'x']], tag: 'SELECT 1', names: ['id', 't'] },
     );
+  });
+});
+
+describe('node-postgres over TLS', () => {
+  it('connects when the server has a certificate, and bytes behind SSLRequest in the clear end the connection', async () => {
+    const host = testHost('database');
+    const { cert, key, ca } = await createDevelopmentIdentity(host.clock, ['localhost', '127.0.0.1']);
+    await using database = await startDatabase({ ...OPTIONS, tls: { cert, key } }, host);
+    const { port } = database.endpoints['main']!;
+    const client = new pg.Client({
+      host: '127.0.0.1',
+      port,
+      user: 'octet',
+      password: 'secret',
+      database: 'octet',
+      ssl: { ca },
+    });
+    await client.connect();
+    assert.deepEqual((await client.query('SELECT 1 AS one')).rows, [{ one: 1 }]);
+    await client.end();
+    const raw = await host.network.connect({ host: '127.0.0.1', port, timeoutMs: 2_000 });
+    const received = await new Promise<Buffer>((resolve) => {
+      const chunks: Buffer[] = [];
+      raw.attach({ data: (chunk) => void chunks.push(chunk), close: () => resolve(Buffer.concat(chunks)) });
+      raw.write(Buffer.concat([Buffer.from([0, 0, 0, 8, 4, 210, 22, 47]), Buffer.from('smuggled')]));
+    });
+    assert.notEqual(received[0], 0x53, 'it must not answer S');
   });
 });

@@ -311,6 +311,7 @@ export class Backend {
     this.#implicit = false;
     this.settings.endTransaction(committed);
     if (transaction === undefined) return;
+    if (!committed) this.database.sequences.undoRestarts(transaction.restarted);
     transaction.snapshot?.release();
     this.database.locks.releaseAll(transaction);
   }
@@ -328,6 +329,7 @@ export class Backend {
     // Without a savepoint nothing of it can come back: let others have its locks now.
     if (this.#transaction.savepoints.length > 0) return;
     this.#transaction.writes.rewind(0);
+    this.database.sequences.undoRestarts(this.#transaction.restarted.splice(0));
     this.database.locks.releaseAll(this.#transaction);
   }
 
@@ -699,7 +701,7 @@ export class Backend {
       savepoints.length = at;
       return { tag: 'RELEASE' };
     }
-    this.#transaction.rewind(savepoints[at]!);
+    this.database.sequences.undoRestarts(this.#transaction.rewind(savepoints[at]!));
     savepoints.length = at + 1;
     this.#status = 'active';
     return { tag: 'ROLLBACK' };
@@ -807,7 +809,6 @@ export class Backend {
 
   #ddlAccess(): DdlAccess {
     const { transaction, database } = this;
-    const dropped = (oid: number) => void oid;
     return {
       catalog: () => this.catalog,
       bindContext: () => this.bindContext(),
@@ -825,8 +826,10 @@ export class Backend {
       fillColumn: (table, column) => this.#fillColumn(table, column),
       dropTree: (object) =>
         void transaction.droppedTrees.push(object.kind === 'table' ? rowTree(object) : indexTree(object)),
-      createSequence: (sequence) => database.sequences.set(sequence, sequence.start, false),
-      dropSequence: dropped,
+      restartSequence: (sequence) => {
+        database.sequences.restart(sequence);
+        transaction.restarted.push(sequence);
+      },
     };
   }
 

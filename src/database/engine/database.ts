@@ -129,27 +129,37 @@ export class Database {
       if (dropped.has(tree)) continue;
       changes.push(value === null ? { kind: 'delete', tree, key } : { kind: 'put', tree, key, value });
     }
-    changes.push(...this.#catalogRows(catalogChanges));
+    changes.push(
+      ...this.#catalogRows(catalogChanges),
+      ...this.sequences.commitRestarts(transaction.restarted),
+    );
     const durable = this.store.commit(changes);
     if (catalogChanges.length > 0) this.#catalog = this.#catalog.with(catalogChanges, this.newEpoch());
     return durable.catch((thrown: unknown) => this.#commitFailed(catalogChanges.length > 0, thrown));
   }
 
   #catalogRows(changes: readonly CatalogChange[]): StoreChange[] {
-    const rows = changes.map((change): StoreChange => {
-      if (change.kind === 'remove') return { kind: 'delete', tree: CATALOG_TREE, key: oidKey(change.oid) };
-      return {
-        kind: 'put',
-        tree: CATALOG_TREE,
-        key: oidKey(change.object.oid),
-        value: encodeObject(change.object),
-      };
+    const rows = changes.flatMap((change): StoreChange[] => {
+      if (change.kind === 'remove') return this.#removalRows(change.oid);
+      return [
+        {
+          kind: 'put',
+          tree: CATALOG_TREE,
+          key: oidKey(change.object.oid),
+          value: encodeObject(change.object),
+        },
+      ];
     });
     if (this.#nextOid !== this.#savedOid) {
       rows.push({ kind: 'put', tree: CATALOG_TREE, key: OID_COUNTER_KEY, value: oidKey(this.#nextOid) });
       this.#savedOid = this.#nextOid;
     }
     return rows;
+  }
+
+  #removalRows(oid: number): StoreChange[] {
+    const row: StoreChange = { kind: 'delete', tree: CATALOG_TREE, key: oidKey(oid) };
+    return this.#catalog.get(oid)?.kind === 'sequence' ? [row, this.sequences.drop(oid)] : [row];
   }
 
   /** The store says whether nothing was changed (no space) or the outcome is open (the disk failed). */

@@ -369,6 +369,18 @@ describe('the engine', () => {
     assert.ok(Number(next) > 2);
   });
 
+  it('restarts a sequence with TRUNCATE, and not when that is rolled back', async () => {
+    await session.run('CREATE TABLE again (id serial PRIMARY KEY)');
+    await session.run('INSERT INTO again SELECT FROM generate_series(1, 3)');
+    await session.run('BEGIN; TRUNCATE again RESTART IDENTITY; INSERT INTO again DEFAULT VALUES; ROLLBACK');
+    assert.deepEqual(await session.run('INSERT INTO again DEFAULT VALUES RETURNING id'), [['4']]);
+    await session.run('TRUNCATE again RESTART IDENTITY; INSERT INTO again DEFAULT VALUES');
+    assert.deepEqual(await session.run('INSERT INTO again DEFAULT VALUES RETURNING id'), [['2']]);
+    const reopened = new TestSession(new Database(store, database.surroundings), 4);
+    const [[next]] = (await reopened.run('INSERT INTO again DEFAULT VALUES RETURNING id')) as [[string]];
+    assert.ok(Number(next) > 2 && Number(next) < 50);
+  });
+
   it('stores defaults and checks in the text PostgreSQL shows', async () => {
     await session.run(
       `CREATE TABLE told (a int DEFAULT 1 + 2, b text DEFAULT 'x', c timestamptz DEFAULT now(), d numeric CHECK (d >= 0 AND d IS NOT NULL OR d = 5.5), e varchar(5) DEFAULT lower('A'))`,

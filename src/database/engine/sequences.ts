@@ -7,7 +7,7 @@
  */
 import { DatabaseError } from '../errors.ts';
 import type { Sequence } from './catalog/catalog.ts';
-import type { RowStore } from './database.ts';
+import type { RowStore, StoreChange } from './database.ts';
 import { oidKey, SEQUENCE_TREE } from './storage/trees.ts';
 
 const LOG_AHEAD = 32n;
@@ -17,6 +17,8 @@ interface State {
   isCalled: boolean;
   /** Values up to this one are covered by what is stored. */
   covered: bigint | undefined;
+  /** What a restart replaced, while the transaction that restarted it is open: nothing is stored meanwhile. */
+  before?: State;
 }
 
 export class SequenceTable {
@@ -36,7 +38,8 @@ export class SequenceTable {
     const passed =
       state.covered === undefined ||
       (sequence.increment > 0n ? value > state.covered : value < state.covered);
-    if (passed) this.#save(sequence, state, bounded(sequence, value + sequence.increment * (LOG_AHEAD - 1n)));
+    if (passed && state.before === undefined)
+      this.#save(sequence, state, bounded(sequence, value + sequence.increment * (LOG_AHEAD - 1n)));
     return value;
   }
 
@@ -58,10 +61,34 @@ export class SequenceTable {
     return { last, isCalled };
   }
 
-  forget(oid: number): void {
+  /** Begins again, for good only with the commit: the table it belongs to is locked until then. */
+  restart(sequence: Sequence): void {
+    const before = this.#stateOf(sequence);
+    this.#states.set(sequence.oid, { last: sequence.start, isCalled: false, covered: undefined, before });
+  }
+
+  undoRestarts(sequences: readonly Sequence[]): void {
+    for (const { oid } of sequences.toReversed()) {
+      const before = this.#states.get(oid)?.before;
+      if (before !== undefined) this.#states.set(oid, before);
+    }
+  }
+
+  /** What a commit stores of the sequences it restarted. */
+  commitRestarts(sequences: readonly Sequence[]): StoreChange[] {
+    return sequences.map((sequence) => {
+      const state = this.#stateOf(sequence);
+      delete state.before;
+      const ahead = bounded(sequence, state.last + sequence.increment * (LOG_AHEAD - 1n));
+      state.covered = state.isCalled ? ahead : undefined;
+      return stateRow(sequence, state.isCalled ? ahead : state.last, state.isCalled);
+    });
+  }
+
+  /** What a commit stores of a sequence it drops. */
+  drop(oid: number): StoreChange {
     this.#states.delete(oid);
-    // A failure shows at the next commit, and a row of a dropped sequence harms nobody.
-    this.#store.commit([{ kind: 'delete', tree: SEQUENCE_TREE, key: oidKey(oid) }]).catch(() => undefined);
+    return { kind: 'delete', tree: SEQUENCE_TREE, key: oidKey(oid) };
   }
 
   #stateOf(sequence: Sequence): State {
@@ -78,15 +105,17 @@ export class SequenceTable {
   }
 
   #save(sequence: Sequence, state: State, covered: bigint): void {
-    const value = Buffer.alloc(9);
-    value.writeBigInt64BE(covered);
-    value[8] = state.isCalled ? 1 : 0;
     state.covered = covered;
     // The reply that carries the value waits for `settled`, and so for this.
-    this.#store
-      .commit([{ kind: 'put', tree: SEQUENCE_TREE, key: oidKey(sequence.oid), value }])
-      .catch(() => undefined);
+    this.#store.commit([stateRow(sequence, covered, state.isCalled)]).catch(() => undefined);
   }
+}
+
+function stateRow({ oid }: Sequence, last: bigint, isCalled: boolean): StoreChange {
+  const value = Buffer.alloc(9);
+  value.writeBigInt64BE(last);
+  value[8] = isCalled ? 1 : 0;
+  return { kind: 'put', tree: SEQUENCE_TREE, key: oidKey(oid), value };
 }
 
 function readState(bytes: Buffer | undefined): State | undefined {

@@ -64,8 +64,8 @@ export interface DdlAccess {
   fillColumn(table: Table, column: Column): string | undefined;
   /** Gives up the rows or entries of what is dropped or truncated. */
   dropTree(object: Table | Index): void;
-  createSequence(sequence: Sequence): void;
-  dropSequence(oid: number): void;
+  /** Lets it begin again, if the transaction commits. */
+  restartSequence(sequence: Sequence): void;
 }
 
 type Of<K extends Statement['kind']> = Extract<Statement, { kind: K }>;
@@ -335,7 +335,6 @@ function ownedSequence(
     ownedBy: { table: table.oid, column: column.number, identity },
   };
   a.change([{ kind: 'put', object: sequence }]);
-  a.createSequence(sequence);
   return sequence;
 }
 
@@ -344,7 +343,6 @@ export function createSequence(statement: Of<'create-sequence'>, a: DdlAccess): 
   if (nameTaken(schema, statement.name.name, statement.ifNotExists, a)) return;
   const sequence = makeSequence(a.newOid(), schema.oid, statement.name.name, OID.int8, statement.options);
   a.change([{ kind: 'put', object: sequence }]);
-  a.createSequence(sequence);
 }
 
 export function createSchema({ name, ifNotExists, at }: Of<'create-schema'>, a: DdlAccess): void {
@@ -551,7 +549,6 @@ function dropTable(table: Table, a: DdlAccess): void {
   const sequences = [...a.catalog().sequencesOwnedBy(table.oid)];
   for (const index of indexes) a.dropTree(index);
   a.dropTree(table);
-  for (const sequence of sequences) a.dropSequence(sequence.oid);
   a.change([...indexes, ...sequences, table].map(({ oid }) => ({ kind: 'remove', oid })));
 }
 
@@ -595,7 +592,6 @@ function dropSequenceOf(sequence: Sequence, cascade: boolean, a: DdlAccess): voi
       },
     ]);
   }
-  a.dropSequence(sequence.oid);
   a.change([{ kind: 'remove', oid: sequence.oid }]);
 }
 
@@ -637,7 +633,7 @@ export function truncate(statement: Of<'truncate'>, a: DdlAccess): void {
     });
     a.change(objects.map((object) => ({ kind: 'put', object })));
     if (statement.restartIdentity)
-      for (const sequence of a.catalog().sequencesOwnedBy(table.oid)) a.createSequence(sequence);
+      for (const sequence of a.catalog().sequencesOwnedBy(table.oid)) a.restartSequence(sequence);
   }
 }
 
@@ -736,7 +732,6 @@ function dropColumn(
   }
   for (const sequence of a.catalog().sequencesOwnedBy(table.oid)) {
     if (sequence.ownedBy?.column !== number) continue;
-    a.dropSequence(sequence.oid);
     a.change([{ kind: 'remove', oid: sequence.oid }]);
   }
   const checks = table.checks.filter((check) => !mentions(check.expression, action.column));

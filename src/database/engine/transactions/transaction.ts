@@ -9,7 +9,7 @@
  *
  * Writes are kept here until the commit, so nobody ever reads what is not committed.
  */
-import type { Catalog, CatalogChange } from '../catalog/catalog.ts';
+import type { Catalog, CatalogChange, Sequence } from '../catalog/catalog.ts';
 import type { ReadRange, RowEntry, RowView } from '../execute/view.ts';
 import type { LockOwner } from './locks.ts';
 import { overlay, WriteSet } from './write-set.ts';
@@ -27,6 +27,7 @@ export interface Savepoint {
   readonly catalog: Catalog;
   readonly changes: number;
   readonly dropped: number;
+  readonly restarted: number;
 }
 
 export class Transaction implements LockOwner {
@@ -41,6 +42,8 @@ export class Transaction implements LockOwner {
   readonly catalogChanges: CatalogChange[] = [];
   /** Trees to be emptied at the commit. */
   readonly droppedTrees: string[] = [];
+  /** Sequences that begin again with the commit. */
+  readonly restarted: Sequence[] = [];
   readonly writes: WriteSet;
   readonly savepoints: Savepoint[] = [];
   /** The one snapshot of REPEATABLE READ. */
@@ -77,14 +80,17 @@ export class Transaction implements LockOwner {
       catalog: this.catalog ?? common,
       changes: this.catalogChanges.length,
       dropped: this.droppedTrees.length,
+      restarted: this.restarted.length,
     };
   }
 
-  rewind({ mark, catalog, changes, dropped }: Savepoint): void {
+  /** @returns the sequences whose restart is undone */
+  rewind({ mark, catalog, changes, dropped, restarted }: Savepoint): Sequence[] {
     this.writes.rewind(mark);
     this.catalogChanges.length = changes;
     this.droppedTrees.length = dropped;
     this.catalog = changes === 0 ? undefined : catalog;
+    return this.restarted.splice(restarted);
   }
 
   /** What this transaction sees through a snapshot of the store. */
