@@ -1,0 +1,174 @@
+/** The API over the real services, by fetch: what a web application would do with it. */
+import assert from 'node:assert/strict';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+import { connect } from 'amqplib';
+import pg from 'pg';
+import spells from '../../examples/spells/octet.config.ts';
+import { type Octet, startOctet } from '../../src/octet.ts';
+
+interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: Record<string, unknown>;
+}
+
+let octet: Octet;
+
+before(async () => {
+  octet = await startOctet({
+    ...spells,
+    baseDir: path.join(import.meta.dirname, '../../examples/spells'),
+    api: { ...spells.api, filesBucket: 'files' },
+  });
+});
+
+after(() => octet.close());
+
+async function call(
+  method: string,
+  target: string,
+  body?: unknown,
+  headers: Record<string, string> = {},
+): Promise<Answer> {
+  const response = await fetch(`${octet.env['API_URL']}${target}`, {
+    method,
+    headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+    ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+  });
+  const text = await response.text();
+  const isJson = (response.headers.get('content-type') ?? '').includes('json');
+  return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : { text } };
+}
+
+test('a row is inserted, read, changed and deleted; the cache never shows an old one', async () => {
+  const created = await call('POST', '/api/spells', { name: 'Lumos', power: 3 });
+  assert.equal(created.status, 201);
+  const location = created.headers.get('location') ?? '';
+  assert.equal(location, `/api/spells/${created.body['id']}`);
+  assert.equal((await call('GET', location)).headers.get('x-cache'), 'miss');
+  assert.equal((await call('GET', location)).headers.get('x-cache'), 'hit');
+  const changed = await call('PATCH', location, { power: 4, incantation: null });
+  assert.equal(changed.body['power'], 4);
+  const read = await call('GET', location);
+  assert.deepEqual([read.headers.get('x-cache'), read.body['power']], ['miss', 4]);
+  assert.equal((await call('DELETE', location)).status, 204);
+  assert.equal((await call('GET', location)).status, 404);
+  assert.equal((await call('DELETE', location)).status, 404);
+});
+
+test('pages in key order, and conditions', async () => {
+  for (let index = 0; index < 5; index++)
+    await call('POST', '/api/spells', { name: `page ${index}`, power: index % 2 });
+  const names: unknown[] = [];
+  let after = '';
+  do {
+    const { body } = await call('GET', `/api/spells?limit=2&power=1${after}`);
+    names.push(...(body['items'] as { name: string }[]).map((item) => item.name));
+    after = body['next'] === undefined ? '' : `&after=${body['next']}`;
+  } while (after !== '');
+  assert.deepEqual(names, ['page 1', 'page 3']);
+});
+
+const refusals: [method: string, target: string, body: unknown, status: number][] = [
+  ['GET', '/api/secrets', undefined, 404],
+  ['GET', '/api/octet_outbox', undefined, 404],
+  ['PUT', '/api/spells', {}, 405],
+  ['GET', '/api/spells/x', undefined, 400],
+  ['GET', '/api/spells?colour=red', undefined, 400],
+  ['GET', '/api/spells?limit=0', undefined, 400],
+  ['POST', '/api/spells', '{"name":', 400],
+  ['POST', '/api/spells', [], 422],
+  ['POST', '/api/spells', { name: 7 }, 422],
+  ['POST', '/api/spells', { nmae: 'x' }, 422],
+  ['POST', '/api/spells', { power: 1 }, 422],
+  ['POST', '/api/spells', { name: 'x'.repeat(2_000_000) }, 413],
+  ['POST', '/api/spells', { id: 1, name: 'page 0' }, 409],
+  ['PATCH', '/api/spells/999999', { power: 1 }, 404],
+];
+for (const [method, target, body, status] of refusals) {
+  test(`refused with ${status}: ${method} ${target} ${JSON.stringify(body ?? '').slice(0, 40)}`, async () => {
+    const answer = await call(method, target, body);
+    assert.equal(answer.status, status, JSON.stringify(answer.body));
+    assert.equal(answer.headers.get('content-type'), 'application/problem+json');
+    assert.equal(answer.body['status'], status);
+    assert.ok(answer.headers.get('x-request-id'));
+  });
+}
+
+test('SQL in names and values stays a value', async () => {
+  const name = "'; DROP TABLE spells; --";
+  const created = await call('POST', '/api/spells', { name });
+  assert.equal(created.body['name'], name);
+  const found = await call('GET', `/api/spells?name=${encodeURIComponent(name)}`);
+  assert.equal((found.body['items'] as unknown[]).length, 1);
+});
+
+test('a form of a foreign page is not taken for JSON', async () => {
+  const answer = await call('POST', '/api/spells', '{"name":"csrf"}', { 'content-type': 'text/plain' });
+  assert.equal(answer.status, 415);
+});
+
+test('each write is told, with its id and the id of its request', async () => {
+  const connection = await connect(octet.env['AMQP_URL'] ?? '');
+  const channel = await connection.createChannel();
+  await channel.purgeQueue('spell-archive');
+  const created = await call('POST', '/api/spells', { name: 'told' }, { 'x-request-id': 'request-7' });
+  await call('DELETE', `/api/spells/${created.body['id']}`);
+  const told: { key: string; requestId: unknown; name: string }[] = [];
+  while (told.length < 2) {
+    const message = await channel.get('spell-archive', { noAck: true });
+    if (message === false) continue;
+    const { row } = JSON.parse(message.content.toString()) as { row: { name: string } };
+    told.push({
+      key: message.fields.routingKey,
+      requestId: message.properties.headers?.['x-request-id'],
+      name: row.name,
+    });
+  }
+  assert.deepEqual(
+    told.map((one) => one.key),
+    ['spells.inserted', 'spells.deleted'],
+  );
+  assert.deepEqual(
+    told.map((one) => one.name),
+    ['told', 'told'],
+  );
+  assert.equal(told[0]?.requestId, 'request-7');
+  await connection.close();
+  const sql = new pg.Client({ connectionString: octet.env['DATABASE_URL'] });
+  await sql.connect();
+  assert.deepEqual((await sql.query('SELECT id FROM octet_outbox')).rows, []);
+  await sql.end();
+});
+
+test('files: put, get with range and validator, delete', async () => {
+  const bytes = Buffer.from(Array.from({ length: 300_000 }, (_, index) => index % 251));
+  const url = `${octet.env['API_URL']}/files/some/deep%20name.bin`;
+  const put = await fetch(url, { method: 'PUT', body: bytes, headers: { 'content-type': 'image/png' } });
+  assert.equal(put.status, 201);
+  const whole = await fetch(url);
+  assert.equal(whole.headers.get('content-type'), 'image/png');
+  assert.deepEqual(Buffer.from(await whole.arrayBuffer()), bytes);
+  const part = await fetch(url, { headers: { range: 'bytes=10-19' } });
+  assert.equal(part.status, 206);
+  assert.deepEqual(Buffer.from(await part.arrayBuffer()), bytes.subarray(10, 20));
+  const same = await fetch(url, { headers: { 'if-none-match': whole.headers.get('etag') ?? '' } });
+  assert.equal(same.status, 304);
+  const head = await fetch(url, { method: 'HEAD' });
+  assert.equal(head.headers.get('content-length'), '300000');
+  assert.equal((await fetch(url, { method: 'DELETE' })).status, 204);
+  assert.equal((await fetch(url)).status, 404);
+  const sizeless = await fetch(url, {
+    method: 'PUT',
+    body: new Blob([bytes]).stream(),
+    duplex: 'half',
+  } as RequestInit);
+  assert.equal(sizeless.status, 411);
+});
+
+test('health', async () => {
+  assert.equal((await call('GET', '/healthz')).status, 200);
+  const ready = await call('GET', '/readyz');
+  assert.deepEqual(ready.body, { instance: 'api-1', ready: true, troubles: {} });
+});
