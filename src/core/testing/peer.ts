@@ -9,7 +9,7 @@ const PATIENCE_MS = 10_000;
 
 export class Peer {
   readonly connection: Connection;
-  #received = Buffer.alloc(0);
+  #chunks: Buffer[] = [];
   #closed = false;
   #cause: Error | undefined;
   #wake: (() => void)[] = [];
@@ -18,7 +18,7 @@ export class Peer {
     this.connection = connection;
     connection.attach({
       data: (chunk) => {
-        this.#received = Buffer.concat([this.#received, chunk]);
+        this.#chunks.push(chunk);
         this.#notify();
       },
       close: (cause) => {
@@ -35,7 +35,9 @@ export class Peer {
 
   /** Everything received and not yet taken. */
   get received(): Buffer {
-    return this.#received;
+    // Joined when looked at, once: joining at each arrival would cost the square of megabytes.
+    if (this.#chunks.length !== 1) this.#chunks = [Buffer.concat(this.#chunks)];
+    return this.#chunks[0] as Buffer;
   }
 
   get closed(): boolean {
@@ -62,12 +64,12 @@ export class Peer {
   /** Waits until `done` is true of what has been received. @throws with what came instead */
   async until(done: (received: Buffer) => boolean): Promise<Buffer> {
     const patience = AbortSignal.timeout(PATIENCE_MS);
-    while (!done(this.#received)) {
-      if (this.#closed) throw new Error(`closed after ${JSON.stringify(this.#received.toString('latin1'))}`);
-      if (patience.aborted) throw new Error(`only ${JSON.stringify(this.#received.toString('latin1'))}`);
+    while (!done(this.received)) {
+      if (this.#closed) throw new Error(`closed after ${JSON.stringify(this.received.toString('latin1'))}`);
+      if (patience.aborted) throw new Error(`only ${JSON.stringify(this.received.toString('latin1'))}`);
       await this.#change(patience);
     }
-    return this.#received;
+    return this.received;
   }
 
   /** Waits for `text` (latin1), returns everything up to its end and forgets that. */
@@ -82,9 +84,9 @@ export class Peer {
     return this.take(length);
   }
 
-  take(length: number = this.#received.length): Buffer {
-    const taken = this.#received.subarray(0, length);
-    this.#received = this.#received.subarray(length);
+  take(length: number = this.received.length): Buffer {
+    const taken = this.received.subarray(0, length);
+    this.#chunks = [this.received.subarray(length)];
     return taken;
   }
 
@@ -95,7 +97,7 @@ export class Peer {
       if (patience.aborted) throw new Error('the connection was not closed');
       await this.#change(patience);
     }
-    return this.#received;
+    return this.received;
   }
 
   close(): void {
