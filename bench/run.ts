@@ -8,6 +8,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
+import { api } from './api.ts';
 import { balancer } from './balancer.ts';
 import type { Benchmark } from './benchmark.ts';
 import { cache } from './cache.ts';
@@ -22,7 +23,18 @@ import { queue } from './queue.ts';
 import { describeFigures, describeRatios, HEADER, type Result } from './report.ts';
 import { store } from './store.ts';
 
-const BENCHMARKS: readonly Benchmark[] = [dns, http, balancer, store, database, cache, queue, objects, mail];
+const BENCHMARKS: readonly Benchmark[] = [
+  dns,
+  http,
+  api,
+  balancer,
+  store,
+  database,
+  cache,
+  queue,
+  objects,
+  mail,
+];
 const ROUNDS = 5;
 const EXIT_USAGE = 2;
 const MAX_MESSAGE_LENGTH = 2_000;
@@ -87,11 +99,11 @@ async function runBenchmark(benchmark: Benchmark, run: Run): Promise<Result | st
   const { name: service, compared } = benchmark;
   const folder = await mkdtemp(path.join(parent, `octet-bench-${service}-`));
   const stack = new AsyncDisposableStack();
-  const stopped = once(stopping, 'abort').then(() => Promise.reject(new Error('stopped')));
   try {
-    const contest = await Promise.race([benchmark.prepare({ folder, stack, programs }), stopped]);
+    // Not interrupted: what it has started by then would be known to nobody.
+    const contest = await benchmark.prepare({ folder, stack, programs });
     console.log(`  peer: ${contest.peer}`);
-    const measurements = await Promise.race([measure(contest, rounds), stopped]);
+    const measurements = await unlessStopped(stopping, measure(contest, rounds));
     const result: Result = { service, compared, peer: contest.peer, measurements };
     process.stdout.write(describeFigures(result));
     return result;
@@ -106,10 +118,25 @@ async function runBenchmark(benchmark: Benchmark, run: Run): Promise<Result | st
   }
 }
 
+/** @throws Error when told to stop */
+async function unlessStopped<T>(stopping: AbortSignal, work: Promise<T>): Promise<T> {
+  const done = new AbortController();
+  const stopped = once(stopping, 'abort', { signal: done.signal });
+  stopped.catch(() => undefined); // The work was done first.
+  try {
+    stopping.throwIfAborted();
+    return await Promise.race([work, stopped.then(() => stopping.throwIfAborted() as never)]);
+  } finally {
+    done.abort();
+    work.catch(() => undefined); // Whatever it says now follows from its servers being stopped.
+  }
+}
+
 /** Aborted when the run is told to stop, so that no peer outlives it. */
 function stopSignal(): AbortSignal {
   const controller = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => controller.abort());
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.on(signal, () => controller.abort(new Error(`stopped by ${signal}`)));
   return controller.signal;
 }
 
