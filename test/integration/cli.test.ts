@@ -927,6 +927,13 @@ describe('small clients', () => {
   });
 });
 
+/** `npm run build`, to a folder of the caller's. */
+async function bundle(folder: string): Promise<void> {
+  const words = [path.join(CHECKOUT, 'scripts/build.ts'), folder];
+  const { code, stderr } = await new Started(process.execPath, words, { cwd: CHECKOUT }).ended;
+  assert.equal(code, 0, stderr);
+}
+
 /** A file system of its own, as small as told; undefined where this process may not mount one. */
 async function mountSmall(folder: string, size: string): Promise<AsyncDisposable | undefined> {
   await mkdir(folder);
@@ -1055,6 +1062,41 @@ client.connect().then(() => client.query(process.argv[4])).then((done) => { cons
     assert.equal((await up.stop('SIGINT')).code, 0);
   });
 
+  test('In a test, and Configuration: the code runs where the package is installed', async () => {
+    const project = path.join(home.path, 'project');
+    const installed = path.join(project, 'node_modules/octet-stack');
+    await bundle(path.join(installed, 'dist'));
+    await writeFile(
+      path.join(installed, 'package.json'),
+      JSON.stringify({ type: 'module', exports: './dist/index.mjs' }),
+    );
+    await cp(path.join(CHECKOUT, 'web'), path.join(installed, 'web'), { recursive: true });
+    await symlink(path.join(CHECKOUT, 'node_modules/pg'), path.join(project, 'node_modules/pg'));
+    await writeFile(path.join(project, 'package.json'), '{"type":"module"}');
+
+    const inTest = block('ts', 'startOctet').replace(
+      '…',
+      "await client.connect();\n  assert.equal((await client.query('select 7 as n')).rows[0].n, 7);\n  await client.end();",
+    );
+    const imports =
+      "import assert from 'node:assert';\nimport { test } from 'node:test';\nimport pg from 'pg';\n";
+    await writeFile(path.join(project, 'orders.test.ts'), imports + inTest);
+    const where = { cwd: project, env: EPHEMERAL_VARIABLES };
+    const tested = await new Started(process.execPath, ['--test', 'orders.test.ts'], where).ended;
+    assert.equal(tested.code, 0, tested.stdout + tested.stderr);
+    assert.match(tested.stdout, /pass 1\n/);
+
+    await writeFile(path.join(project, 'octet.config.ts'), block('ts', 'defineConfig'));
+    for (const file of ['spells.test.zone', 'schema.sql'])
+      await cp(path.join(CHECKOUT, 'examples/spells', file), path.join(project, file));
+    await using up = await running(['up'], where);
+    assert.equal((await octet(['dig', 'spells.test', '+short'], where)).stdout, '127.0.0.1\n');
+    const inserted = await octet(['curl', '/api/spells', '--data', '{"name":"Nox","power":1}'], where);
+    assert.match(inserted.stdout, /"name":"Nox"/);
+    const ended = await up.stop('SIGINT');
+    assert.deepEqual([ended.code, ended.stderr], [0, '']);
+  });
+
   test('the tour, line by line', async () => {
     const examples = path.join(home.path, 'tour/examples/spells');
     await cp(path.join(CHECKOUT, 'examples/spells'), examples, {
@@ -1101,14 +1143,7 @@ describe('the bundle', () => {
     const where = { cwd: home.path };
     const installed = path.join(home.path, 'installed');
     await mkdir(installed);
-    // The build writes to `dist` of the folder it runs in; what is in the checkout is left as it is.
-    for (const name of ['src', 'scripts', 'package.json', 'tsconfig.json', 'node_modules'])
-      await symlink(path.join(CHECKOUT, name), path.join(installed, name));
-    const build = ['--preserve-symlinks', '--preserve-symlinks-main', 'scripts/build.ts'];
-    const built = await new Started(process.execPath, build, { cwd: installed }).ended;
-    assert.equal(built.code, 0, built.stderr);
-    for (const name of ['src', 'scripts', 'package.json', 'tsconfig.json', 'node_modules'])
-      await rm(path.join(installed, name));
+    await bundle(path.join(installed, 'dist'));
     await cp(path.join(CHECKOUT, 'web'), path.join(installed, 'web'), { recursive: true });
     const command = path.join(installed, 'dist/octet.mjs');
     const up = new Started(process.execPath, [command, 'up'], where);
