@@ -14,7 +14,7 @@ export function turn(): Promise<void> {
 
 /** Bytes of live objects and of buffers outside of V8's heap. */
 export async function heldBytes(): Promise<number> {
-  for (let round = 0; round < 3; round++) {
+  for (let round = 0; round < 2; round++) {
     await turn();
     collect();
   }
