@@ -4,7 +4,7 @@ import { createDnsClient } from '../dns/index.ts';
 import { createHttpClient } from '../http/index.ts';
 import { cliWorld } from './cli-world.ts';
 import { CliError, EXIT } from './exit.ts';
-import { requireUrl } from './require-url.ts';
+import { endpointOf, requireUrl } from './require-url.ts';
 import type { SettingFlags } from './settings.ts';
 import { runningEnv } from './status.ts';
 
@@ -62,10 +62,6 @@ async function resolver(
   const env = await runningEnv(flags).catch(() => ({}) as Readonly<Record<string, string>>);
   const server = process.env['DNS_SERVER'] ?? env['DNS_SERVER'];
   if (server === undefined) return undefined;
-  const colon = server.lastIndexOf(':');
-  const client = createDnsClient({
-    ...cliWorld(),
-    server: { address: server.slice(0, colon), port: Number(server.slice(colon + 1)) },
-  });
+  const client = createDnsClient({ ...cliWorld(), server: endpointOf(server) });
   return async (host) => (host === 'localhost' ? ['127.0.0.1'] : client.lookupAddress(host));
 }

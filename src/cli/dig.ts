@@ -2,7 +2,7 @@
 import { createDnsClient, DnsError, formatDig, formatShort, reverseName } from '../dns/index.ts';
 import { cliWorld } from './cli-world.ts';
 import { CliError, EXIT } from './exit.ts';
-import { requireUrl } from './require-url.ts';
+import { endpointOf, requireUrl } from './require-url.ts';
 import type { SettingFlags } from './settings.ts';
 
 export interface DigFlags extends SettingFlags {
@@ -67,9 +67,7 @@ async function serverOf(
 ): Promise<{ address: string; port: number }> {
   if (named !== undefined) return { address: named, port: portOf(flags.port ?? String(DEFAULT_PORT)) };
   if (flags.port !== undefined) throw new CliError(EXIT.usage, 'dig: --port is that of a @server');
-  const running = await requireUrl('DNS_SERVER', 'dns', flags);
-  const colon = running.lastIndexOf(':');
-  return { address: running.slice(0, colon).replace(/^\[|\]$/g, ''), port: portOf(running.slice(colon + 1)) };
+  return endpointOf(await requireUrl('DNS_SERVER', 'dns', flags));
 }
 
 function portOf(text: string): number {

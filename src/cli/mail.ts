@@ -3,7 +3,7 @@ import { messageOf } from '../core/errors.ts';
 import { sendMail } from '../mail/index.ts';
 import { cliWorld } from './cli-world.ts';
 import { CliError, EXIT } from './exit.ts';
-import { requireUrl } from './require-url.ts';
+import { bare, requireUrl } from './require-url.ts';
 import type { SettingFlags } from './settings.ts';
 
 export interface MailFlags extends SettingFlags {
@@ -31,7 +31,7 @@ async function send(flags: MailFlags): Promise<number> {
   const url = new URL(await requireUrl('SMTP_URL', 'mail', flags));
   const message = compose(from, to, subject, text);
   const result = await sendMail(
-    { ...cliWorld(), host: url.hostname, port: Number(url.port) },
+    { ...cliWorld(), host: bare(url.hostname), port: Number(url.port) },
     { from, to: to.split(',').map((address) => address.trim()), data: message },
   );
   process.stdout.write(`${result.reply.lines.join(' ')}\n`);

@@ -15,3 +15,14 @@ export async function requireUrl(variable: string, service: string, flags: Setti
     `start one with \`octet ${service}\`, or set ${variable}`,
   );
 }
+
+/** `127.0.0.1:5300`, `[::1]:5300`. */
+export function endpointOf(hostPort: string): { readonly address: string; readonly port: number } {
+  const colon = hostPort.lastIndexOf(':');
+  return { address: bare(hostPort.slice(0, colon)), port: Number(hostPort.slice(colon + 1)) };
+}
+
+/** An IPv6 address without the brackets that it wears in a URL. */
+export function bare(host: string): string {
+  return host.startsWith('[') ? host.slice(1, -1) : host;
+}

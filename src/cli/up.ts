@@ -4,6 +4,7 @@ import { access, mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { codeOf, messageOf } from '../core/errors.ts';
 import { systemFiles } from '../core/files/system-files.ts';
+import { isLoopback } from '../core/net/loopback.ts';
 import type { ServiceName } from '../octet/config.ts';
 import { type Octet, startOctet } from '../octet.ts';
 import { goOnWhenNobodyReads } from './closed-output.ts';
@@ -124,6 +125,7 @@ function screen(octet: Octet, settings: Settings, readyMs: number): string {
     '',
     ...lines,
     '',
+    ...(isLoopback(settings.config.host) ? [] : [`  listens   on ${settings.config.host}`]),
     `  data      ${settings.dataDir}`,
     ...(settings.configFile === undefined ? [] : [`  config    ${settings.configFile}`]),
     '',

@@ -185,8 +185,15 @@ const consoleService = v.strictObject({
 export const octetSchema = v.strictObject({
   /** Where everything durable lies; relative to the configuration. */
   dataDir: text('.octet'),
-  /** The address all services listen on. */
-  host: text('127.0.0.1'),
+  /** The address all services listen on. A name could mean several. */
+  host: v.optional(
+    v.pipe(
+      v.string(),
+      v.transform((host) => (host === 'localhost' ? '127.0.0.1' : host)),
+      v.ip('must be an IP address'),
+    ),
+    '127.0.0.1',
+  ),
   /** Added to every port. */
   portOffset: v.optional(v.pipe(v.number(), v.integer('must be a whole number')), 0),
   services: v.optional(v.array(v.picklist(SERVICE_NAMES)), [...SERVICE_NAMES]),

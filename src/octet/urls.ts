@@ -9,10 +9,13 @@ export type OctetEnv = Readonly<Record<string, string>>;
 /** Endpoints of what runs, by service and role; the API has one service per instance. */
 export type Endpoints = ReadonlyMap<string, Readonly<Record<string, Endpoint>>>;
 
-/** `host:port`, with brackets around IPv6. */
-export function hostPort(endpoint: Endpoint): string {
-  const host = endpoint.address.includes(':') ? `[${endpoint.address}]` : endpoint.address;
-  return `${host}:${endpoint.port}`;
+/** Every address of the machine: one listens there, but connects to one of them. */
+const WILDCARDS: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '::1' };
+
+/** `host:port` to connect to from this machine, with brackets around IPv6. */
+export function hostPort({ address, port }: Endpoint): string {
+  const to = WILDCARDS[address] ?? address;
+  return to.includes(':') ? `[${to}]:${port}` : `${to}:${port}`;
 }
 
 function credentials(user: string, password: string): string {

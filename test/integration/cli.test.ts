@@ -174,6 +174,15 @@ async function envOf(where: Where, words: readonly string[] = []): Promise<Recor
   return JSON.parse(stdout) as Record<string, string>;
 }
 
+async function hasIpv6(): Promise<boolean> {
+  const probe = createServer();
+  const listening = await new Promise<boolean>((resolve) => {
+    probe.once('error', () => resolve(false)).listen(0, '::1', () => resolve(true));
+  });
+  if (listening) await new Promise((resolve) => probe.close(resolve));
+  return listening;
+}
+
 describe('octet up', () => {
   test('tells everything on one screen, stops by Ctrl-C with 0, and leaves nothing locked', async () => {
     await using home = await Home.create();
@@ -265,6 +274,22 @@ describe('octet up', () => {
     await new Promise((resolve) => taken.close(resolve));
     await using again = await running(['up'], where);
     assert.equal((await again.stop()).code, 0);
+  });
+
+  test('any port that is taken ends the start, whatever has been started by then', async () => {
+    await using home = await Home.create();
+    const taken = createServer().listen(0, '127.0.0.1');
+    await once(taken, 'listening');
+    const { port } = taken.address() as { port: number };
+    try {
+      for (const variable of Object.keys(EPHEMERAL_VARIABLES)) {
+        const refused = await octet(['up'], { cwd: home.path, env: { [variable]: String(port) } });
+        assert.equal(refused.code, 5, `${variable}: ${refused.stderr}`);
+        assert.match(refused.stderr, /^octet: port \d+ on 127\.0\.0\.1 is taken by /);
+      }
+    } finally {
+      taken.close();
+    }
   });
 
   test('--port-offset moves every port, and its Octet is found by the same offset only', async () => {
@@ -373,6 +398,40 @@ describe('octet up', () => {
     );
     assert.equal(refused.stdout, '');
   });
+
+  for (const host of ['0.0.0.0', '::1', 'localhost']) {
+    test(`--host ${host}: every address that is told can be connected to`, async (context) => {
+      await using home = await Home.create({
+        adminToken: 'a',
+        database: { port: 0, password: 'd@ta base' },
+        cache: { port: 0, password: 'c#che' },
+        queue: { port: 0, managementPort: 0, password: 'q/ueue' },
+        objects: { port: 0, secretAccessKey: 'o?bjects' },
+        mail: { port: 0, httpPort: 0, password: 'm:ail' },
+      });
+      if (host === '::1' && !(await hasIpv6())) return context.skip('no IPv6 here');
+      const where = { cwd: home.path };
+      await using up = await running(['up', '--host', host], where);
+      assert.equal(up.stdout.includes('listens   on 0.0.0.0'), host === '0.0.0.0');
+      const { stdout } = await octet(['env'], where);
+      assert.equal(stdout.includes('0.0.0.0'), false);
+      const commands = [
+        ['status'],
+        ['sql', 'select 1'],
+        ['redis', 'ping'],
+        ['mq', 'declare', 'q'],
+        ['s3', 'ls'],
+        ['mail', 'send', '--to', 'ann@octet.test'],
+        ['mail', 'wait', '--to', 'ann@octet.test'],
+        ['dig', 'octet.test', '+short'],
+        ['curl', '/healthz'],
+      ];
+      for (const words of commands) {
+        const { code, stderr } = await octet(words, where);
+        assert.deepEqual([words, code, stderr], [words, 0, '']);
+      }
+    });
+  }
 
   test('an admin token is asked for, and our own commands know it', async () => {
     await using home = await Home.create({ ...SMALL, adminToken: "it's a secret" });
