@@ -14,6 +14,11 @@ export interface DatabaseLimits {
   readonly idleInTransactionTimeoutMs: number;
   /** Milliseconds one statement may take, waiting for locks included; 0 = never. PostgreSQL: 0. */
   readonly statementTimeoutMs: number;
+  /** Milliseconds that replies may wait for a peer that does not read before its session is ended; 0 = never.
+   * PostgreSQL: tcp_user_timeout 0. Such a session holds a snapshot and locks as an idle transaction does, so
+   * ours has the same default; a reader that is merely slow has to take the replies of one flush, normally
+   * `outputChunkBytes`, within it. */
+  readonly writeStallTimeoutMs: number;
   /** Bytes of a startup packet. PostgreSQL: 10,000. */
   readonly maxStartupBytes: number;
   /** Bytes of a message before authentication is complete. PostgreSQL: 65,535 for SASL and passwords. */
@@ -43,6 +48,7 @@ export const DEFAULT_DATABASE_LIMITS: DatabaseLimits = {
   idleSessionTimeoutMs: 0,
   idleInTransactionTimeoutMs: 300_000,
   statementTimeoutMs: 0,
+  writeStallTimeoutMs: 300_000,
   maxStartupBytes: 10_000,
   maxAuthenticationBytes: 65_535,
   maxMessageBytes: 64 * 1024 * 1024,

@@ -14,12 +14,13 @@ export interface DatabaseMetrics {
 export interface GaugeSources {
   sessions(): number;
   lockWaits(): number;
+  snapshots(): number;
 }
 
 export function databaseMetrics(
   metrics: Metrics,
   sources: GaugeSources,
-): DatabaseMetrics & { readonly sessions: Gauge; readonly lockWaits: Gauge } {
+): DatabaseMetrics & { readonly sessions: Gauge; readonly lockWaits: Gauge; readonly snapshots: Gauge } {
   return {
     connections: metrics.counter('octet_database_connections_total', 'Connections accepted.'),
     authenticationFailures: metrics.counter(
@@ -37,6 +38,12 @@ export function databaseMetrics(
       'Sessions that wait for a lock.',
       {},
       sources.lockWaits,
+    ),
+    snapshots: metrics.gauge(
+      'octet_database_snapshots',
+      'Snapshots held by statements and transactions; old ones keep deleted rows in the file.',
+      {},
+      sources.snapshots,
     ),
   };
 }

@@ -24,10 +24,11 @@ async function start(
   t: TestContext,
   limits: Partial<DatabaseLimits> = {},
   password = '',
+  host = testHost('database'),
 ): Promise<RunningDatabase> {
   const database = await startDatabase(
     { host: '127.0.0.1', port: 0, user: 'octet', password, database: 'octet', limits },
-    testHost('database'),
+    host,
   );
   t.after(() => database.close(100));
   return database;
@@ -213,6 +214,29 @@ describe('a database server', () => {
       'a gigabyte is not kept for a reader that sleeps',
     );
     slow.destroy();
+  });
+
+  it('ends a session whose client does not read, and frees its snapshot and locks', async (t) => {
+    const host = testHost('database');
+    const database = await start(t, { writeStallTimeoutMs: 50 }, '', host);
+    const other = await client(database, t);
+    await other.query('CREATE TABLE held (id int PRIMARY KEY)');
+    await other.query('INSERT INTO held VALUES (1)');
+    const deaf = await connect(database);
+    deaf.send(Buffer.concat([startup(), query('BEGIN; DELETE FROM held')]));
+    await deaf.until('ready', 2);
+    deaf.pause();
+    deaf.send(query(`SELECT repeat('x', 1000) FROM generate_series(1, 1000000)`));
+    // Granted when the session is ended, and not before: it would go on for ever otherwise.
+    assert.equal((await other.query('UPDATE held SET id = 2')).tag, 'UPDATE 1');
+    assert.match(await host.observatory.prometheusText(), /^octet_database_snapshots.* 0$/m);
+    assert.equal(database.sessionCount, 1);
+    deaf.resume();
+    assert.ok(
+      !kindsOf(await deaf.closed)
+        .slice(-1)
+        .includes('ready'),
+    );
   });
 
   it('ends a session that is idle in a transaction, and frees its locks', async (t) => {

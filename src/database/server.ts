@@ -109,6 +109,7 @@ class DatabaseServer implements RunningDatabase {
     this.#metrics = databaseMetrics(host.observer.metrics, {
       sessions: () => this.#links.size,
       lockWaits: () => this.#database.locks.waitingCount,
+      snapshots: () => store.snapshotCount,
     });
   }
 
@@ -405,10 +406,30 @@ class Link {
     const output = this.session.takeOutput();
     this.#options.metrics.bytesSent.add(output.length);
     if (this.#connection.write(output) || this.#gone) return;
-    await new Promise<void>((resolve) => {
-      this.#drained = resolve;
-    });
+    await this.#untilRead();
+  }
+
+  /** Waits until the peer has read what was written, or has not for too long: then the session is over. */
+  async #untilRead(): Promise<void> {
+    const { host, limits } = this.#options;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#drained = resolve;
+    const stalled =
+      limits.writeStallTimeoutMs === 0
+        ? undefined
+        : host.clock.schedule(limits.writeStallTimeoutMs, () => this.#stalled());
+    await promise;
+    stalled?.cancel();
     this.#drained = undefined;
+  }
+
+  /** Nobody reads any last words: the connection is cut, and with it go its snapshot and locks. */
+  #stalled(): void {
+    this.#options.host.observer.log.warn('session ended: its client does not read', {
+      remote: this.#connection.remote.address,
+      bufferedBytes: this.#connection.bufferedBytes,
+    });
+    this.#connection.destroy();
   }
 
   async #wait(step: Extract<ReturnType<Session['step']>, { kind: 'wait' }>): Promise<void> {

@@ -2,11 +2,13 @@
 
 import type { World } from '../core/lifecycle.ts';
 import { openStore } from '../core/store/store.ts';
-import type { Store } from '../core/store/types.ts';
+import type { Snapshot, Store } from '../core/store/types.ts';
 import type { RowStore } from './engine/database.ts';
 
 export interface OpenRowStore extends RowStore {
   readonly store: Store;
+  /** Snapshots taken and not released. */
+  readonly snapshotCount: number;
   close(): Promise<void>;
 }
 
@@ -20,11 +22,26 @@ export async function openRowStore(
 }
 
 export function rowStoreOver(store: Store): OpenRowStore {
+  const held = new Set<Snapshot>();
   return {
     store,
+    get snapshotCount() {
+      return held.size;
+    },
     get: (tree, key) => store.get(tree, key),
     range: (tree, range) => store.range(tree, range),
-    snapshot: () => store.snapshot(),
+    snapshot: () => {
+      const snapshot = store.snapshot();
+      held.add(snapshot);
+      return {
+        get: (tree, key) => snapshot.get(tree, key),
+        range: (tree, range) => snapshot.range(tree, range),
+        release: () => {
+          held.delete(snapshot);
+          snapshot.release();
+        },
+      };
+    },
     commit: (changes) => store.commit(changes),
     settled: () => store.settled(),
     close: () => store.close(),
