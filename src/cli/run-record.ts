@@ -5,6 +5,7 @@
  */
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { codeOf } from '../core/errors.ts';
 import type { OctetEnv } from '../octet/urls.ts';
 import { CliError, EXIT } from './exit.ts';
 
@@ -91,7 +92,10 @@ async function ask(record: RunRecord): Promise<Running | undefined> {
 
 async function recordFiles(dataDir: string): Promise<string[]> {
   const folder = path.join(dataDir, 'run');
-  const names = await readdir(folder).catch(() => []);
+  const names = await readdir(folder).catch((error: unknown) => {
+    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return [];
+    throw error;
+  });
   return names
     .filter((name) => name.endsWith('.json'))
     .sort()

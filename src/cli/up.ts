@@ -71,11 +71,10 @@ async function start(
 /** Its content is nobody else's to read, and nobody's source code. @throws CliError when it cannot be written to */
 async function prepareFolder(dataDir: string): Promise<void> {
   try {
-    await mkdir(dataDir, { recursive: true, mode: 0o700 });
+    const created = await mkdir(dataDir, { recursive: true, mode: 0o700 });
     await access(dataDir, constants.W_OK);
-    await writeFile(path.join(dataDir, '.gitignore'), '*\n', { flag: 'wx' }).catch((error: unknown) => {
-      if (codeOf(error) !== 'EEXIST') throw error;
-    });
+    // In a folder that was there before it could hide what is somebody's source code.
+    if (created !== undefined) await writeFile(path.join(dataDir, '.gitignore'), '*\n');
   } catch (error) {
     const code = codeOf(error);
     const why =

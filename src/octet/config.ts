@@ -184,7 +184,7 @@ const consoleService = v.strictObject({
 
 export const octetSchema = v.strictObject({
   /** Where everything durable lies; relative to the configuration. */
-  dataDir: text('.octet'),
+  dataDir: v.optional(v.pipe(v.string(), v.nonEmpty('must name a folder')), '.octet'),
   /** The address all services listen on. A name could mean several. */
   host: v.optional(
     v.pipe(

@@ -352,6 +352,50 @@ describe('octet up', () => {
     assert.equal(await readFile(path.join(folder, '.gitignore'), 'utf8'), '*\n');
   });
 
+  test('a folder that was there before gets no .gitignore, and the empty name is none', async () => {
+    await using home = await Home.create(SMALL);
+    const where = { cwd: home.path };
+    await using up = await running(['up', '--data-dir', '.'], where);
+    await up.stop();
+    assert.equal((await readdir(home.path)).includes('.gitignore'), false);
+    for (const [words, env] of [
+      [['up', '--data-dir', ''], {}],
+      [['up'], { OCTET_DATA_DIR: '' }],
+    ] as const) {
+      const refused = await octet(words, { ...where, env });
+      assert.equal(refused.code, 78);
+      assert.match(
+        refused.stderr,
+        /^octet: dataDir in the (command line|environment): must name a folder\n$/,
+      );
+    }
+  });
+
+  test('damaged data end the start with 65 and name the file; the other services are stopped again', async () => {
+    await using home = await Home.create({ services: ['dns', 'cache', 'database'] });
+    const where = { cwd: home.path };
+    await using up = await running(['up'], where);
+    for (let row = 0; row < 3; row++) {
+      const sql = row === 0 ? 'create table t (a text)' : `insert into t values (repeat('${row}', 5000))`;
+      assert.equal((await octet(['sql', sql], where)).code, 0);
+    }
+    await up.stop('SIGKILL');
+    const journal = path.join(home.path, '.octet/database/store/journal');
+    const [segment = ''] = (await readdir(journal)).filter((name) => name.endsWith('.segment'));
+    const file = path.join(journal, segment);
+    const bytes = await readFile(file);
+    // In the middle of what has been acknowledged, so that it is no torn end.
+    const at = bytes.indexOf('1'.repeat(100));
+    assert.ok(at > 0);
+    bytes.fill('!', at, at + 10);
+    await writeFile(file, bytes);
+    const refused = await octet(['up'], where);
+    assert.equal(refused.code, 65, refused.stdout + refused.stderr);
+    assert.ok(refused.stderr.includes(segment), refused.stderr);
+    assert.match(refused.stderr, /octet inspect/);
+    assert.doesNotMatch(refused.stderr, /\n +at /);
+  });
+
   test('goes on when nobody reads its output', async () => {
     await using home = await Home.create(SMALL);
     const where = { cwd: home.path };
