@@ -13,7 +13,7 @@ export const ENTRY_BYTES = 120;
 export const LIST_ITEM_BYTES = 10;
 export const SET_MEMBER_BYTES = 46;
 export const HASH_FIELD_BYTES = 62;
-export const ZSET_MEMBER_BYTES = 112;
+export const ZSET_MEMBER_BYTES = 100;
 /** An empty container: object, map, arrays. */
 export const LIST_BYTES = 500;
 export const SET_BYTES = 380;
