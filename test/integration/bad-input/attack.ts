@@ -53,10 +53,10 @@ async function outcome(house: House, target: Target, attack: Attack, peer: Peer)
 
 async function silence(house: House, target: Target, peer: Peer, afterMs: number): Promise<void> {
   await arrived(target);
-  house.clock.skip(afterMs / 2);
+  house.clock.skip(0.3 * afterMs);
   await target.ask();
   assert.equal(peer.closed, false, `closed before ${afterMs} ms`);
-  house.clock.skip(afterMs * 0.6);
+  house.clock.skip(0.8 * afterMs);
 }
 
 /** What was sent must have arrived before time moves: whatever is asked now was sent after it. */
@@ -79,8 +79,8 @@ export async function drip(house: House, target: Target, attack: Attack, afterMs
     for (let at = 0; at < 4; at++) {
       peer.send(bytes.subarray(at, at + 1));
       await arrived(target);
-      assert.equal(peer.closed, false, `closed after ${at * 0.3 * afterMs} ms`);
-      house.clock.skip(0.3 * afterMs);
+      assert.equal(peer.closed, false, `closed after ${at * 0.2 * afterMs} ms`);
+      house.clock.skip((at < 3 ? 0.2 : 0.6) * afterMs);
     }
     return (await peer.untilClosed()).toString('latin1');
   } finally {

@@ -112,7 +112,7 @@ async function readAtLast(socket: net.Socket, bytes: number): Promise<void> {
   await promise;
 }
 
-describe('a client that never reads', { timeout: 60_000 }, () => {
+describe('a client that never reads', () => {
   let house: House;
   before(async () => {
     house = await startHouse();
@@ -122,7 +122,7 @@ describe('a client that never reads', { timeout: 60_000 }, () => {
   test('every port', async (context) => {
     for (const target of house.targets) {
       if (target.protocol === 'amqp') continue;
-      await context.test(target.name, { timeout: 10_000 }, async (one) => {
+      await context.test(target.name, { timeout: 60_000 }, async (one) => {
         const what = FLOODS[target.protocol](target);
         const before = await heldBytes();
         const socket = await mute(target.endpoint);
@@ -141,7 +141,7 @@ describe('a client that never reads', { timeout: 60_000 }, () => {
     }
   });
 
-  test('queue: deliveries wait for a consumer that does not read', { timeout: 20_000 }, async (one) => {
+  test('queue: deliveries wait for a consumer that does not read', { timeout: 60_000 }, async (one) => {
     const body = Buffer.alloc(64 * 1024, 'x');
     const target = house.target('queue');
     const connection = await amqplib.connect(`${house.octet.env['AMQP_URL']!}?heartbeat=0`);
