@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SeededRandom } from './seeded-random.ts';
-import { systemRandom } from './system-random.ts';
+import { createSystemRandom, systemRandom } from './system-random.ts';
 
 for (const [name, random] of [
   ['system', systemRandom],
@@ -22,4 +22,14 @@ test('seeded random: one seed, one sequence', () => {
   const right = new SeededRandom(42);
   assert.deepEqual(left.bytes(64), right.bytes(64));
   assert.notDeepEqual(left.bytes(64), new SeededRandom(43).bytes(64));
+});
+
+test('system random: what was handed out does not change and does not come again', () => {
+  const random = createSystemRandom();
+  const taken = Array.from({ length: 2_000 }, () => random.bytes(16));
+  const seen = new Set(taken.map((bytes) => bytes.toString('hex')));
+  assert.equal(seen.size, taken.length);
+  const first = taken[0]?.toString('hex');
+  random.bytes(10_000);
+  assert.equal(taken[0]?.toString('hex'), first);
 });
