@@ -213,7 +213,7 @@ function explain(error: unknown): number {
   const [exitCode, hint] = judge(error);
   process.stderr.write(`octet: ${whole(error)}\n`);
   if (hint !== undefined) process.stderr.write(`       ${hint}\n`);
-  if (process.env['DEBUG'] !== undefined) console.error(error);
+  if (/(^|[\s,])(octet|\*)/.test(process.env['DEBUG'] ?? '')) console.error(error);
   return exitCode;
 }
 

@@ -38,10 +38,12 @@ export async function readSettings(
   lowest: readonly ConfigLayer[] = [],
 ): Promise<Settings> {
   const cwd = process.cwd();
+  // `octet env` prints this one for others, and a shell that has taken it in goes on to call us.
+  const { OCTET_ADMIN_URL: _, ...variables } = process.env;
   const configFile = flags.config ?? (await findConfig(cwd));
   const layers: ConfigLayer[] = [...lowest];
   if (configFile !== undefined) layers.push(await loadConfig(configFile));
-  layers.push(environmentLayer(octetSchema, process.env), {
+  layers.push(environmentLayer(octetSchema, variables), {
     place: 'the command line',
     values: flagValues(flags),
   });

@@ -565,6 +565,9 @@ describe('octet env', () => {
       const said = await new Started(shell, ['-c', script], where).ended;
       assert.equal(said.stdout, password, shell);
       assert.equal(said.stderr, '', shell);
+      const again = `${stdout}\nexec "${process.execPath}" "${COMMAND}" env`;
+      const { stdout: same, stderr } = await new Started(shell, ['-c', again], where).ended;
+      assert.equal(same, stdout, `our own commands in a shell that took them in: ${stderr}`);
     }
     assert.equal((await envOf(where))['AWS_SECRET_ACCESS_KEY'], password);
   });
