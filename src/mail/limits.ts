@@ -85,3 +85,5 @@ export const MAX_PATH_BYTES = 256;
 /** RFC 3461 section 4.4 and 4.2, after xtext is decoded. */
 export const MAX_ENVID_BYTES = 100;
 export const MAX_ORCPT_BYTES = 500;
+/** A message up to this size, trace fields included, is stored beside its summary; most mail is smaller. */
+export const INLINE_MAX_BYTES = 64 * 1024;

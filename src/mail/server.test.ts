@@ -101,6 +101,28 @@ test('a message is sent, listed, read, fetched raw and deleted; two mailboxes sh
   await http.close();
 });
 
+test('a message too large for its summary lies in a blob, and goes with its last mailbox', async () => {
+  const host = testHost('mail');
+  const body = 'x'.repeat(70).concat('\r\n').repeat(3_000);
+  const first = await start(host);
+  await send(host, first, ['a@octet.test', 'b@octet.test'], `Subject: large\r\n\r\n${body}`);
+  await first.close();
+  await using second = await start(host);
+  const [one, other] = second.store.list({ limit: 10 });
+  for (const message of [one!, other!]) {
+    let raw = '';
+    for await (const chunk of second.store.bytes(message)) raw += chunk.toString('latin1');
+    assert.ok(raw.endsWith(body));
+    assert.equal(raw.length, message.sizeBytes);
+  }
+  const blobs = () => host.files.list('/octet/mail/blobs');
+  const withBlob = (await blobs()).length;
+  await second.store.remove(one!.id);
+  await second.store.remove(other!.id);
+  assert.ok(withBlob > 0);
+  assert.equal(await second.store.sweep(), 0);
+});
+
 test('mail is there after a restart on the same folder', async () => {
   const host = testHost('mail');
   const first = await start(host);
@@ -252,7 +274,8 @@ test('a disk that is full: 452, nothing stored, and it goes on when there is roo
   });
   await using mail = await start(testHost('mail', { ...host, files }));
   full = true;
-  await assert.rejects(send(host, mail, ['x@octet.test'], 'x'), { replyCode: 452, retryable: true });
+  const large = 'y'.repeat(500).concat('\n').repeat(300);
+  await assert.rejects(send(host, mail, ['x@octet.test'], large), { replyCode: 452, retryable: true });
   full = false;
   assert.equal((await send(host, mail, ['x@octet.test'], 'x')).reply.code, 250);
   assert.equal(mail.store.list({ limit: 10 }).length, 1);

@@ -1,7 +1,6 @@
 /**
  * Drives one SMTP session: gives it the bytes that arrive, does what it asks for.
  */
-import type { BlobWriter } from '../core/blobs/types.ts';
 import { codeOf, messageOf } from '../core/errors.ts';
 import type { Connection } from '../core/net/network.ts';
 import type { Timer } from '../core/time/clock.ts';
@@ -9,6 +8,7 @@ import type { MailContext } from './context.ts';
 import { countHops, summariseHeader, traceFields } from './engine/message.ts';
 import type { RefusalName } from './errors.ts';
 import { type Action, type Envelope, MailSession, type SessionConfig, type StoreOutcome } from './session.ts';
+import type { MessageWriter } from './store.ts';
 import { formatMailbox, type Mailbox } from './wire/address.ts';
 import { scanHeader } from './wire/header-scan.ts';
 
@@ -23,7 +23,7 @@ interface Incoming {
   unwrittenBytes: number;
   tail: Promise<void>;
   failure: unknown;
-  writer: BlobWriter | undefined;
+  readonly writer: MessageWriter;
 }
 
 export class SmtpConnection {
@@ -144,18 +144,10 @@ export class SmtpConnection {
       unwrittenBytes: 0,
       tail: Promise.resolve(),
       failure: undefined,
-      writer: undefined,
+      writer: this.#context.store.create(),
     };
     this.#incoming = incoming;
-    incoming.tail = this.#context.store
-      .create()
-      .then(async (writer) => {
-        incoming.writer = writer;
-        await writer.write(Buffer.from(this.#trace(incoming)));
-      })
-      .catch((error: unknown) => {
-        incoming.failure = error;
-      });
+    incoming.tail = incoming.writer.write(Buffer.from(this.#trace(incoming)));
   }
 
   #trace(incoming: Incoming): string {
@@ -182,7 +174,7 @@ export class SmtpConnection {
     incoming.unwrittenBytes += bytes.length;
     incoming.tail = incoming.tail.then(async () => {
       try {
-        if (incoming.failure === undefined) await incoming.writer?.write(bytes);
+        if (incoming.failure === undefined) await incoming.writer.write(bytes);
       } catch (error) {
         incoming.failure = error;
       }
@@ -217,7 +209,7 @@ export class SmtpConnection {
       return { ok: false, refusal: 'loop' };
     }
     try {
-      if (incoming.failure !== undefined || incoming.writer === undefined) throw incoming.failure;
+      if (incoming.failure !== undefined) throw incoming.failure;
       await context.store.deliver(incoming.writer, {
         ...summariseHeader(header, context.decodeWords),
         receivedAtMs: incoming.startMs,
@@ -256,7 +248,7 @@ export class SmtpConnection {
       Buffer.concat(incoming.header).subarray(0, this.#context.limits.maxHeaderBytes),
     );
     const requestId = fields.find((field) => field.name === 'x-request-id')?.value;
-    this.#context.metrics.bytes.add(incoming.writer?.sizeBytes ?? 0);
+    this.#context.metrics.bytes.add(incoming.writer.sizeBytes);
     observer.span({
       operation: `DATA to ${first === undefined ? '' : formatMailbox(first.mailbox)}${recipients.length > 1 ? ` and ${recipients.length - 1} more` : ''}`,
       outcome: outcome.ok ? '250' : outcome.refusal,
@@ -292,7 +284,7 @@ export class SmtpConnection {
 
 async function discard(incoming: Incoming): Promise<void> {
   await incoming.tail;
-  await incoming.writer?.abort().catch(() => undefined);
+  await incoming.writer.abort().catch(() => undefined);
 }
 
 function refusalOf(error: unknown): RefusalName {

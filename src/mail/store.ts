@@ -1,20 +1,26 @@
 /**
- * Mailboxes and messages on disk: bytes in `core/blobs`, everything else in `core/store`.
+ * Mailboxes and messages on disk: the bytes of large messages in `core/blobs`, everything else in `core/store`.
  *
  *   tree        key                        value
  *   mailboxes   (address)                  { uidValidity, uidNext, modSeq, count }
  *   messages    (address, uid)             MessageSummary
  *   ids         (id)                       (address, uid)
  *   recent      (receivedAtMs, id)         (address, uid)
- *   blobs       (blob id)                  how many entries of `messages` name it
+ *   blobs       (body)                     how many entries of `messages` name this body
+ *   bodies      (body)                     the bytes of a message of up to 64 KiB
  *
- * One message to three of our mailboxes is one blob and three entries, made by one commit: after a crash all
+ * A body is the id of a blob, or `inline-` and the id of the message it came with. Small ones share the sync of
+ * their commit with all others under way; a blob costs two syncs and a rename of its own.
+ *
+ * One message to three of our mailboxes is one body and three entries, made by one commit: after a crash all
  * of them are there, or none and the sender was never told 250.
  */
-import type { Blobs, BlobWriter } from '../core/blobs/types.ts';
+import { assert } from '../core/assert.ts';
+import type { BlobInfo, Blobs, BlobWriter } from '../core/blobs/types.ts';
 import { encodeKey, type KeyPart, prefixRange } from '../core/store/tuple.ts';
 import type { Change, Store } from '../core/store/types.ts';
 import { type HeaderSummary, type MessageFilter, type MessageSummary, matches } from './engine/message.ts';
+import { INLINE_MAX_BYTES } from './limits.ts';
 
 export interface MailboxInfo {
   readonly address: string;
@@ -60,8 +66,9 @@ export class MailStore {
     return this.#blobs.sweep((id) => this.#store.has('blobs', encodeKey([id])));
   }
 
-  create(): Promise<BlobWriter> {
-    return this.#blobs.create();
+  /** Takes the bytes of one message. */
+  create(): MessageWriter {
+    return new MessageWriter(this.#blobs);
   }
 
   /** Tells of every message once it is durable. @returns a function that ends it */
@@ -71,8 +78,9 @@ export class MailStore {
   }
 
   /** Resolves when the message is durable in all its mailboxes. @throws StoreError, BlobError */
-  async deliver(writer: BlobWriter, message: NewMessage): Promise<void> {
-    const blob = await writer.finish();
+  async deliver(writer: MessageWriter, message: NewMessage): Promise<void> {
+    const inline = writer.inlineBytes;
+    const blobId = inline === undefined ? (await writer.finishBlob()).id : inlineBody(message);
     const changes: Change[] = [];
     const entries: MessageSummary[] = [];
     const { deliveries, ...shared } = message;
@@ -84,10 +92,10 @@ export class MailStore {
         mailbox,
         uid: info.uidNext,
         modSeq: info.modSeq + 1,
-        sizeBytes: blob.sizeBytes,
+        sizeBytes: writer.sizeBytes,
         envelopeTo,
         seen: false,
-        blobId: blob.id,
+        blobId,
       };
       entries.push(entry);
       changes.push(
@@ -95,12 +103,14 @@ export class MailStore {
         putMailbox({ ...info, uidNext: info.uidNext + 1, modSeq: info.modSeq + 1, count: info.count + 1 }),
       );
     }
-    changes.push(put('blobs', [blob.id], entries.length));
+    changes.push(put('blobs', [blobId], entries.length));
+    if (inline !== undefined)
+      changes.push({ kind: 'put', tree: 'bodies', key: encodeKey([blobId]), value: inline });
     try {
       await this.#store.commit(changes);
     } catch (error) {
       // `no-space` and `read-only` changed nothing, so nobody names this blob.
-      await this.#blobs.remove(blob.id);
+      if (inline === undefined) await this.#blobs.remove(blobId);
       throw error;
     }
     for (const entry of entries) for (const tell of this.#watchers) tell(entry);
@@ -128,8 +138,10 @@ export class MailStore {
   }
 
   /** The message as stored, trace fields included. */
-  bytes(message: MessageSummary): AsyncIterable<Buffer> {
-    return this.#blobs.read(message.blobId);
+  async *bytes(message: MessageSummary): AsyncGenerator<Buffer> {
+    if (!isInline(message.blobId)) return yield* this.#blobs.read(message.blobId);
+    const bytes = this.#store.get('bodies', encodeKey([message.blobId]));
+    if (bytes !== undefined) yield bytes;
   }
 
   async markSeen(id: string): Promise<MessageSummary | undefined> {
@@ -183,9 +195,11 @@ export class MailStore {
     for (const info of mailboxes.values()) changes.push(putMailbox(info));
     for (const [blobId, count] of names) {
       changes.push(count > 0 ? put('blobs', [blobId], count) : remove('blobs', [blobId]));
+      if (count <= 0 && isInline(blobId)) changes.push(remove('bodies', [blobId]));
     }
     await this.#store.commit(changes);
-    for (const [blobId, count] of names) if (count <= 0) await this.#blobs.remove(blobId);
+    for (const [blobId, count] of names)
+      if (count <= 0 && !isInline(blobId)) await this.#blobs.remove(blobId);
   }
 
   *#newest(options: ListOptions): Generator<MessageSummary> {
@@ -208,6 +222,65 @@ export class MailStore {
   #mailbox(address: string): MailboxInfo | undefined {
     const value = this.#store.get('mailboxes', encodeKey([address]));
     return value === undefined ? undefined : parse(value);
+  }
+}
+
+const INLINE_PREFIX = 'inline-';
+
+function inlineBody(message: NewMessage): string {
+  return `${INLINE_PREFIX}${message.deliveries[0]?.id ?? ''}`;
+}
+
+function isInline(body: string): boolean {
+  return body.startsWith(INLINE_PREFIX);
+}
+
+/** Gathers a message in memory while it is small, and goes on in a blob when it is not. */
+export class MessageWriter {
+  readonly #blobs: Blobs;
+  #chunks: Uint8Array[] | undefined = [];
+  #sizeBytes = 0;
+  #blob: BlobWriter | undefined;
+
+  constructor(blobs: Blobs) {
+    this.#blobs = blobs;
+  }
+
+  get sizeBytes(): number {
+    return this.#sizeBytes;
+  }
+
+  /** All of a small message; undefined once it went on in a blob. */
+  get inlineBytes(): Buffer | undefined {
+    return this.#chunks === undefined ? undefined : Buffer.concat(this.#chunks);
+  }
+
+  /** To be awaited before the next call. @throws BlobError */
+  async write(bytes: Uint8Array): Promise<void> {
+    this.#sizeBytes += bytes.length;
+    if (this.#chunks !== undefined) {
+      this.#chunks.push(bytes);
+      if (this.#sizeBytes > INLINE_MAX_BYTES) await this.#goOnInBlob(this.#chunks);
+      return;
+    }
+    await this.#blob?.write(bytes);
+  }
+
+  /** @throws BlobError; AssertionFailed for a message that is still in memory */
+  finishBlob(): Promise<BlobInfo> {
+    assert(this.#blob !== undefined, 'a message without a blob has its bytes in line');
+    return this.#blob.finish();
+  }
+
+  async abort(): Promise<void> {
+    this.#chunks = [];
+    await this.#blob?.abort();
+  }
+
+  async #goOnInBlob(chunks: readonly Uint8Array[]): Promise<void> {
+    this.#chunks = undefined;
+    this.#blob = await this.#blobs.create();
+    for (const chunk of chunks) await this.#blob.write(chunk);
   }
 }
 
