@@ -27,6 +27,8 @@ export async function up(flags: SettingFlags, only?: ServiceName): Promise<numbe
   {
     await using running = new AsyncDisposableStack();
     const octet = await start(settings, only, running);
+    // Before anybody is told that it runs: whoever reads that may stop it at once.
+    const stop = stopSignal();
     running.defer(() => removeRecord(settings.dataDir, name));
     await writeRecord(settings.dataDir, name, {
       pid: process.pid,
@@ -37,7 +39,7 @@ export async function up(flags: SettingFlags, only?: ServiceName): Promise<numbe
       env: octet.env,
     });
     process.stdout.write(screen(octet, settings, Math.round(performance.now())));
-    const signal = await stopSignal();
+    const signal = await stop;
     process.stdout.write(`\n${signal}: finishing what is in flight (again to stop at once) …\n`);
   }
   process.stdout.write('stopped\n');
