@@ -89,6 +89,7 @@ export const SQLSTATES = {
   '42P17': 'invalid_object_definition',
   '42P18': 'indeterminate_datatype',
   '42P22': 'indeterminate_collation',
+  '53000': 'insufficient_resources',
   '53100': 'disk_full',
   '53200': 'out_of_memory',
   '53300': 'too_many_connections',
@@ -150,7 +151,15 @@ export class DatabaseError extends OctetError<SqlState> {
   }
 }
 
-const RETRYABLE: ReadonlySet<SqlState> = new Set(['40001', '40P01', '55P03', '53300', '57P03']);
+const RETRYABLE: ReadonlySet<SqlState> = new Set([
+  '40001',
+  '40P01',
+  '53000',
+  '53100',
+  '53300',
+  '55P03',
+  '57P03',
+]);
 
 /** 0A000 for something PostgreSQL has and this service has not. */
 export function notSupported(feature: string, at?: number): DatabaseError {

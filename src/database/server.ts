@@ -123,7 +123,7 @@ class DatabaseServer implements RunningDatabase {
 
   health(): ReturnType<RunningService['health']> {
     const health = this.#store.store.health();
-    return health.state === 'ok' ? health : { state: 'failed', reason: health.reason };
+    return health.state === 'ok' ? health : { state: 'degraded', reason: health.reason };
   }
 
   async listen(): Promise<void> {
@@ -400,13 +400,29 @@ class Link {
   /** Nothing leaves before everything it may speak of is durable; one write for all of it. */
   async #flush(): Promise<void> {
     if (this.session.pendingBytes === 0) return;
-    const settled = this.#options.store.settled();
-    if (settled !== undefined) await settled;
+    await this.#settled();
     if (this.#gone) return;
     const output = this.session.takeOutput();
     this.#options.metrics.bytesSent.add(output.length);
     if (this.#connection.write(output) || this.#gone) return;
     await this.#untilRead();
+  }
+
+  /** The replies may tell of others' commits that were undone, and may acknowledge commits of their own that
+   * were not: they are dropped, and the connection with them. */
+  async #settled(): Promise<void> {
+    try {
+      await this.#options.store.settled();
+    } catch (thrown) {
+      this.session.takeOutput();
+      this.session.terminate(
+        new DatabaseError('08007', 'terminating connection because what was read could not be made durable', {
+          severity: 'FATAL',
+          fault: 'local',
+          cause: thrown,
+        }),
+      );
+    }
   }
 
   /** Waits until the peer has read what was written, or has not for too long: then the session is over. */

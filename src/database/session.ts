@@ -135,6 +135,8 @@ type Activity =
       readonly kind: 'settling';
       readonly durable: Promise<void>;
       state: 'pending' | 'done' | DatabaseError;
+      /** The commit of a Sync: its failure is answered, and the Sync too. */
+      readonly atSync: boolean;
       readonly finish: () => void;
     };
 
@@ -606,7 +608,7 @@ export class Session {
     this.#state = { kind: 'ready' };
     const durable = this.#backend!.endImplicit();
     if (durable === undefined) finish();
-    else this.#settle(durable, finish);
+    else this.#settle(durable, finish, true);
     return undefined;
   }
 
@@ -618,11 +620,12 @@ export class Session {
 
   // Activities
 
-  #settle(durable: Promise<void>, finish: () => void): void {
+  #settle(durable: Promise<void>, finish: () => void, atSync = false): void {
     const activity: Extract<Activity, { kind: 'settling' }> = {
       kind: 'settling',
       durable,
       state: 'pending',
+      atSync,
       finish,
     };
     durable.then(
@@ -655,10 +658,9 @@ export class Session {
     }
     this.#activities.pop();
     if (activity.state !== 'done') {
-      const scriptless = this.#activities.length === 0;
-      if (!scriptless) throw activity.state;
-      // A commit at Sync failed: the error is answered, and the Sync too.
+      if (!activity.atSync) throw activity.state;
       this.#output.error(activity.state);
+      this.#endStatement(activity.state.code);
       this.#backend!.fail();
       if (activity.state.severity === 'FATAL') this.#close();
       else activity.finish();

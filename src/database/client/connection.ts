@@ -149,6 +149,7 @@ export class ClientConnection {
           break;
         case 'error':
           failure ??= errorOf(message.fields);
+          if (isFatal(message.fields)) throw this.#ended(failure);
           break;
         case 'ready':
           this.#status = message.status;
@@ -161,6 +162,13 @@ export class ClientConnection {
           break;
       }
     }
+  }
+
+  /** A fatal error is the server's last word: no ReadyForQuery follows. */
+  #ended(error: DatabaseError): DatabaseError {
+    this.#lost ??= error;
+    this.#connection.end();
+    return error;
   }
 
   /** CopyInResponse waits for data that we do not have. */
@@ -272,6 +280,12 @@ export class ClientConnection {
       timer.cancel();
     }
   }
+}
+
+/** `V` is never translated, but servers before 9.6 send only `S`. */
+function isFatal(fields: NoticeFields): boolean {
+  const severity = fields.get('V') ?? fields.get('S');
+  return severity === 'FATAL' || severity === 'PANIC';
 }
 
 /** A code that we do not know ourselves becomes its class' general one; the message is the server's. */

@@ -269,6 +269,7 @@ export class Backend {
       isolation === 'read uncommitted' ? 'read committed' : (isolation as Isolation),
       readOnly,
       this.#clock(),
+      database.undoneCommits,
       database.limits.maxTransactionBytes,
     );
     this.#implicit = implicit;
@@ -297,9 +298,15 @@ export class Backend {
   }
 
   #commit(): Promise<void> | undefined {
-    const durable = this.database.commit(this.#transaction!);
-    this.#end(true);
-    return durable;
+    try {
+      const durable = this.database.commit(this.#transaction!);
+      this.#end(true);
+      return durable;
+    } catch (thrown) {
+      // A commit that fails ends its transaction, whatever the reason.
+      this.#end(false);
+      return Promise.reject(thrown);
+    }
   }
 
   #end(committed: boolean): void {

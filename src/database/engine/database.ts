@@ -69,6 +69,7 @@ export class Database {
   #savedOid: number;
   #nextTransaction = 1;
   #epoch = 1;
+  #undoneCommits = 0;
   readonly #nextRow = new Map<string, bigint>();
 
   constructor(store: RowStore, surroundings: DatabaseSurroundings) {
@@ -78,7 +79,7 @@ export class Database {
     this.#catalog = Catalog.of(objects);
     this.#nextOid = nextOid;
     this.#savedOid = nextOid;
-    this.sequences = new SequenceTable(store);
+    this.sequences = new SequenceTable(store, (thrown) => this.#undone(thrown));
   }
 
   get catalog(): Catalog {
@@ -87,6 +88,11 @@ export class Database {
 
   get limits(): DatabaseLimits {
     return this.surroundings.limits;
+  }
+
+  /** How often commits were undone. A transaction that began before may have seen what was undone. */
+  get undoneCommits(): number {
+    return this.#undoneCommits;
   }
 
   newTransactionId(): number {
@@ -117,9 +123,15 @@ export class Database {
   /**
    * Makes a transaction's changes visible, all at once.
    * @returns a promise of their durability; undefined when there was nothing to write
+   * @throws DatabaseError 40001 when a commit that it may have seen was undone since it began
    */
   commit(transaction: Transaction): Promise<void> | undefined {
     if (!transaction.hasChanges) return undefined;
+    if (transaction.undoneCommits !== this.#undoneCommits)
+      throw new DatabaseError(
+        '40001',
+        'could not serialize access: a transaction seen by this one was undone',
+      );
     const { catalogChanges } = transaction;
     const changes: StoreChange[] = [];
     for (const tree of transaction.droppedTrees)
@@ -135,7 +147,10 @@ export class Database {
     );
     const durable = this.store.commit(changes);
     if (catalogChanges.length > 0) this.#catalog = this.#catalog.with(catalogChanges, this.newEpoch());
-    return durable.catch((thrown: unknown) => this.#commitFailed(catalogChanges.length > 0, thrown));
+    return durable.catch((thrown: unknown) => {
+      this.#undone(thrown, transaction);
+      throw commitError(thrown);
+    });
   }
 
   #catalogRows(changes: readonly CatalogChange[]): StoreChange[] {
@@ -162,10 +177,17 @@ export class Database {
     return this.#catalog.get(oid)?.kind === 'sequence' ? [row, this.sequences.drop(oid)] : [row];
   }
 
-  /** The store says whether nothing was changed (no space) or the outcome is open (the disk failed). */
-  #commitFailed(hadCatalog: boolean, thrown: unknown): never {
-    if (hadCatalog) this.#catalog = Catalog.of(loadCatalog(this.store).objects).with([], this.newEpoch());
-    throw commitError(thrown);
+  /** The store refused a commit or went back to before it: so does what is kept in memory of it. */
+  #undone(thrown: unknown, transaction?: Transaction): void {
+    if (NEVER_VISIBLE.has(codeOf(thrown))) this.sequences.forget(transaction?.restarted);
+    else {
+      this.#undoneCommits += 1;
+      this.sequences.forget();
+    }
+    // The counter may have been in the commit: the next one that changes the catalogue writes it again.
+    this.#savedOid = 0;
+    if (transaction === undefined || transaction.catalogChanges.length === 0) return;
+    this.#catalog = Catalog.of(loadCatalog(this.store).objects).with([], this.newEpoch());
   }
 
   /** A sequence's row in the catalogue as of now, for functions that name it by OID. */
@@ -182,19 +204,39 @@ export class Database {
   }
 }
 
+/** Refusals of the store that come before anybody can see the commit. */
+const NEVER_VISIBLE: ReadonlySet<unknown> = new Set(['overloaded', 'read-only', 'too-large']);
+
+function codeOf(thrown: unknown): unknown {
+  return typeof thrown === 'object' && thrown !== null && 'code' in thrown ? thrown.code : undefined;
+}
+
+/** The store says whether nothing was changed or, once the disk has failed, that nobody can know. */
 function commitError(thrown: unknown): DatabaseError {
-  const code = typeof thrown === 'object' && thrown !== null && 'code' in thrown ? thrown.code : undefined;
-  if (code === 'no-space')
-    return new DatabaseError('53100', 'could not write the transaction: no space left on device', {
-      cause: thrown,
-      fault: 'local',
-    });
-  if (code === 'too-large') return new DatabaseError('54000', 'transaction is too large', { cause: thrown });
-  return new DatabaseError('58030', 'could not make the transaction durable; its outcome is unknown', {
-    severity: 'FATAL',
-    cause: thrown,
-    fault: 'local',
-  });
+  const origin = { cause: thrown, fault: 'local' } as const;
+  switch (codeOf(thrown)) {
+    case 'no-space':
+      return new DatabaseError('53100', 'could not write the transaction: no space left on device', origin);
+    case 'overloaded':
+      return new DatabaseError(
+        '53000',
+        'could not write the transaction: too many wait for the disk',
+        origin,
+      );
+    case 'read-only':
+      return new DatabaseError('58030', 'could not write the transaction: the disk has failed', {
+        ...origin,
+        detail: 'Nothing of it was stored. What was stored before can be read.',
+        hint: 'Restart the service when the disk is sound again.',
+      });
+    case 'too-large':
+      return new DatabaseError('54000', 'transaction is too large', { cause: thrown });
+    default:
+      return new DatabaseError('08007', 'could not make the transaction durable; its outcome is unknown', {
+        ...origin,
+        severity: 'FATAL',
+      });
+  }
 }
 
 function loadCatalog(store: RowView): { objects: CatalogObject[]; nextOid: number } {

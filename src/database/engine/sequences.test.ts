@@ -23,7 +23,7 @@ test('a value once given is not given again after a restart, however few were gi
     const files = createMemoryFiles();
     const open = () => openStore({ files, folder: '/s', clock: systemClock, random: systemRandom });
     const store = await open();
-    const table = new SequenceTable(store as unknown as RowStore);
+    const table = new SequenceTable(store as unknown as RowStore, () => undefined);
     table.set(sequence, sequence.start, false);
     let last = 0n;
     for (let count = 0; count < given; count++) last = table.next(sequence);
@@ -31,7 +31,10 @@ test('a value once given is not given again after a restart, however few were gi
     await store.settled();
     await store.close();
     const again = await open();
-    assert.ok(new SequenceTable(again as unknown as RowStore).next(sequence) > last, `after ${given}`);
+    assert.ok(
+      new SequenceTable(again as unknown as RowStore, () => undefined).next(sequence) > last,
+      `after ${given}`,
+    );
     await again.close();
   }
 });
@@ -44,12 +47,12 @@ test('setval decides whether its own value comes next', async () => {
     [false, 7n],
   ] as const) {
     const store = await open();
-    const table = new SequenceTable(store as unknown as RowStore);
+    const table = new SequenceTable(store as unknown as RowStore, () => undefined);
     table.set(sequence, 7n, isCalled);
     await store.settled();
     await store.close();
     const again = await open();
-    assert.equal(new SequenceTable(again as unknown as RowStore).next(sequence), expected);
+    assert.equal(new SequenceTable(again as unknown as RowStore, () => undefined).next(sequence), expected);
     await again.close();
   }
 });

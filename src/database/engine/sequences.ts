@@ -25,8 +25,12 @@ export class SequenceTable {
   readonly #store: RowStore;
   readonly #states = new Map<number, State>();
 
-  constructor(store: RowStore) {
+  readonly #undone: (thrown: unknown) => void;
+
+  /** @param undone called when what was noted here could not be made durable */
+  constructor(store: RowStore, undone: (thrown: unknown) => void) {
     this.#store = store;
+    this.#undone = undone;
   }
 
   /** @throws DatabaseError 2200H at the end of the range */
@@ -74,6 +78,13 @@ export class SequenceTable {
     }
   }
 
+  /** A commit was undone: for these sequences, or all, what is stored counts again. Whoever was given numbers
+   * that are not covered by it cannot commit them. */
+  forget(sequences?: readonly Sequence[]): void {
+    if (sequences === undefined) this.#states.clear();
+    else for (const { oid } of sequences) this.#states.delete(oid);
+  }
+
   /** What a commit stores of the sequences it restarted. */
   commitRestarts(sequences: readonly Sequence[]): StoreChange[] {
     return sequences.map((sequence) => {
@@ -107,7 +118,7 @@ export class SequenceTable {
   #save(sequence: Sequence, state: State, covered: bigint): void {
     state.covered = covered;
     // The reply that carries the value waits for `settled`, and so for this.
-    this.#store.commit([stateRow(sequence, covered, state.isCalled)]).catch(() => undefined);
+    this.#store.commit([stateRow(sequence, covered, state.isCalled)]).catch(this.#undone);
   }
 }
 

@@ -35,6 +35,8 @@ export class Transaction implements LockOwner {
   readonly processId: number;
   readonly session: object;
   readonly startedAt: bigint;
+  /** `Database.undoneCommits` when it began. */
+  readonly undoneCommits: number;
   isolation: Isolation;
   readOnly: boolean;
   /** The catalogue with this transaction's own changes; undefined while it has made none. */
@@ -58,6 +60,7 @@ export class Transaction implements LockOwner {
     isolation: Isolation,
     readOnly: boolean,
     startedAt: bigint,
+    undoneCommits: number,
     maxBytes: number,
   ) {
     this.id = id;
@@ -66,6 +69,7 @@ export class Transaction implements LockOwner {
     this.isolation = isolation;
     this.readOnly = readOnly;
     this.startedAt = startedAt;
+    this.undoneCommits = undoneCommits;
     this.writes = new WriteSet(maxBytes);
   }
 
