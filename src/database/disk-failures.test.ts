@@ -2,10 +2,14 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { SimulatedDisk } from '../core/files/simulated-files.ts';
+import type { Connection } from '../core/net/network.ts';
 import { SeededRandom } from '../core/random/seeded-random.ts';
 import { testHost } from '../core/testing/host.ts';
 import { connectDatabase, type DatabaseClient } from './client/client.ts';
 import { type RunningDatabase, startDatabase } from './server.ts';
+import { decodeBackend } from './wire/backend.ts';
+import { decodeFrame } from './wire/frame.ts';
+import { FrontendWriter } from './wire/frontend.ts';
 
 const OPTIONS = { host: '127.0.0.1', port: 0, user: 'octet', password: '', database: 'octet' };
 
@@ -26,6 +30,35 @@ async function client(t: TestContext, database: RunningDatabase): Promise<Databa
   const made = await connectDatabase({ url, network, clock, random, maxConnections: 1 });
   t.after(() => made.close());
   return made;
+}
+
+/** Gathers what arrives; `ready(n)` resolves with the kinds of all messages at the n-th ReadyForQuery. */
+function collect(connection: Connection): { ready(count: number): Promise<string[]> } {
+  const kinds: string[] = [];
+  let rest: Buffer = Buffer.alloc(0);
+  let check: () => void = () => undefined;
+  connection.attach({
+    data: (chunk) => {
+      rest = Buffer.concat([rest, chunk]);
+      for (;;) {
+        const frame = decodeFrame(rest, 1_000_000);
+        if (frame.kind !== 'frame') break;
+        const decoded = decodeBackend(frame.type, frame.body);
+        kinds.push(decoded.kind === 'message' ? decoded.message.kind : decoded.kind);
+        rest = rest.subarray(frame.consumed);
+      }
+      check();
+    },
+  });
+  return {
+    ready: (count) =>
+      new Promise((resolve) => {
+        check = () => {
+          if (kinds.filter((kind) => kind === 'ready').length >= count) resolve(kinds);
+        };
+        check();
+      }),
+  };
 }
 
 const processId = async (one: DatabaseClient) => (await one.query('SELECT pg_backend_pid()')).rows[0]![0];
@@ -81,6 +114,49 @@ describe('a full disk', () => {
     const again = await client(t, await start(t, disk));
     const after = (await again.query('INSERT INTO t DEFAULT VALUES RETURNING id')).rows[0]![0];
     assert.ok(Number(after) > Number(before), `${after} after ${before}`);
+  });
+});
+
+describe('a commit that is refused', () => {
+  it('by Execute is answered by one error and ReadyForQuery, not by CommandComplete', async (t) => {
+    const disk = newDisk();
+    const database = await start(t, disk);
+    await (await client(t, database)).query('CREATE TABLE t (id int PRIMARY KEY)');
+    const { address, port } = database.endpoints['main']!;
+    const connection = await testHost('peer').network.connect({ host: address, port, timeoutMs: 2_000 });
+    const peer = collect(connection);
+    const writer = new FrontendWriter();
+    writer.startup({ user: 'octet' });
+    writer.query('BEGIN; INSERT INTO t VALUES (1)');
+    connection.write(writer.take());
+    await peer.ready(2);
+    disk.capacityBytes = 0;
+    writer.parse('', 'COMMIT');
+    writer.bind('', '', []);
+    writer.execute('');
+    writer.sync();
+    connection.write(writer.take());
+    const kinds = await peer.ready(3);
+    assert.deepEqual(kinds.slice(kinds.lastIndexOf('bind-complete') + 1), ['error', 'ready']);
+    connection.destroy();
+  });
+
+  it('fails the transactions that were open, for they may have seen it', async (t) => {
+    const disk = newDisk();
+    const database = await start(t, disk);
+    const [one, other] = [await client(t, database), await client(t, database)];
+    await one.query('CREATE TABLE t (id int PRIMARY KEY)');
+    await assert.rejects(
+      one.transaction(async (transaction) => {
+        await transaction.query('INSERT INTO t VALUES (1)');
+        disk.capacityBytes = 0;
+        await assert.rejects(other.query('INSERT INTO t VALUES (2)'), { code: '53100' });
+        disk.capacityBytes = Number.POSITIVE_INFINITY;
+      }),
+      { code: '40001' },
+    );
+    await one.query('INSERT INTO t VALUES (3)');
+    assert.deepEqual(await ids(other), ['3']);
   });
 });
 
