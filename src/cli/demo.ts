@@ -18,7 +18,9 @@ interface DemoModule {
 }
 
 export async function demo(flags: SettingFlags & { attach?: boolean }): Promise<number> {
-  const folder = path.join(import.meta.dirname, '../../examples/spells');
+  // From the sources as from the bundle in `dist/`.
+  const root = path.join(import.meta.dirname, import.meta.dirname.endsWith('cli') ? '../..' : '..');
+  const folder = path.join(root, 'examples/spells');
   const file = path.join(folder, 'demo.ts');
   await access(file).catch(() => {
     throw new CliError(
