@@ -63,9 +63,10 @@ export interface Connection {
   end(bytes?: Uint8Array | string): void;
   /** Closes at once; what is buffered is lost. */
   destroy(cause?: Error): void;
-  /** Continues as the TLS server, for STARTTLS and SSLRequest. Plain bytes received before are dropped. */
+  /** Continues as the TLS server, for STARTTLS and SSLRequest. Plain bytes received before are dropped; nothing
+   * is delivered until `attach` or `resume` is called after the promise. @throws NetError `tls-failed` */
   startTlsServer(identity: TlsIdentity): Promise<void>;
-  /** Continues as the TLS client. @throws NetError `tls-failed` */
+  /** Continues as the TLS client, in the same way. @throws NetError `tls-failed` */
   startTlsClient(options: TlsClientOptions): Promise<void>;
 }
 

@@ -166,21 +166,26 @@ export class SystemConnection implements Connection {
   #secured(socket: tls.TLSSocket, readyEvent: 'secure' | 'secureConnect'): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.#socket = socket;
-    socket.pause();
     this.#listen(socket);
-    const timer = systemClock.schedule(HANDSHAKE_TIMEOUT_MS, () => socket.destroy());
+    // Only who reads sees the peer leave in mid-handshake. Before it is over there is nothing else to read.
+    socket.resume();
+    const leave = (): void => this.destroy();
+    const timer = systemClock.schedule(HANDSHAKE_TIMEOUT_MS, leave);
     const failed = (): void => {
       timer.cancel();
       const reason = this.#cause === undefined ? 'the connection closed' : messageOf(this.#cause);
       reject(new NetError('tls-failed', `TLS handshake failed: ${reason}`, { cause: this.#cause }));
     };
+    socket.once('end', leave);
     socket.once('close', failed);
     socket.once('_tlsError', (error: Error) => this.destroy(error));
     socket.once(readyEvent, () => {
+      // What comes now is for whoever attaches, or resumes, after this promise; not for who spoke before.
+      socket.pause();
       timer.cancel();
+      socket.off('end', leave);
       socket.off('close', failed);
       this.#secure = true;
-      if (this.#handler !== undefined && !this.#paused) socket.resume();
       resolve();
     });
     return promise;

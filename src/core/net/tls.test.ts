@@ -32,6 +32,12 @@ test('TLS from the first byte, with a certificate that a client of its authority
   await assert.rejects(network.connect({ ...to, tls: { serverName: 'localhost' } }), { code: 'tls-failed' });
   const wrongName = network.connect({ ...to, tls: { serverName: 'elsewhere.test', ca: identity.ca } });
   await assert.rejects(wrongName, { code: 'tls-failed' });
+  // Who leaves in mid-handshake is seen to leave; nobody waits for a timeout.
+  const plain = await network.connect({ host: to.host, port: to.port, timeoutMs: 5_000 });
+  plain.attach({ data: () => undefined });
+  plain.write(Buffer.from([22, 3, 1]));
+  plain.end();
+  while (tls.connectionCount > 0) await systemClock.sleep(5);
   await tls.close();
 });
 
