@@ -146,6 +146,7 @@ export class Octet implements AsyncDisposable {
       observer: observatory.observer(service),
       folder: path.join(this.dataDir, service),
     });
+    const metricsText = (): Promise<string> => observatory.prometheusText();
     const keep = (service: RunningService): void => {
       this.#services.push(service);
       this.#endpoints.set(service.name, service.endpoints);
@@ -154,7 +155,9 @@ export class Octet implements AsyncDisposable {
     for (const phase of START_PHASES) {
       const starts = phase
         .filter((name) => config.services.includes(name))
-        .map((name) => starters[name]({ config, baseDir, endpoints: this.#endpoints, host, keep }));
+        .map((name) =>
+          starters[name]({ config, baseDir, endpoints: this.#endpoints, host, keep, metricsText }),
+        );
       // All of a phase come to an end before anything is thrown, so that nothing starts after `close`.
       const failure = (await Promise.allSettled(starts)).find((start) => start.status === 'rejected');
       if (failure !== undefined) throw failure.reason;

@@ -30,6 +30,8 @@ export interface ApiOptions {
   /** http://accessKeyId:secretAccessKey@host:port; needed when there is a bucket for files. */
   readonly objectsUrl?: string;
   readonly objectsRegion: string;
+  /** Answers `GET /metrics`, in Prometheus' text format; without it there is no such resource. */
+  readonly metricsText?: () => Promise<string>;
   readonly limits?: Partial<ApiLimits>;
 }
 

@@ -120,6 +120,14 @@ type ApiRouter = ReturnType<typeof createRouter>;
 
 function addHealth(router: ApiRouter, options: ApiOptions, troubles: Api['troubles']): void {
   router.add('GET', '/healthz', () => text(200, 'ok\n'));
+  const { metricsText } = options;
+  if (metricsText !== undefined) {
+    router.add('GET', '/metrics', async () => ({
+      status: 200,
+      headers: [['Content-Type', 'text/plain; version=0.0.4; charset=utf-8']],
+      body: await metricsText(),
+    }));
+  }
   router.add('GET', '/readyz', async () => {
     const found = await troubles();
     const ready = Object.keys(found).length === 0;

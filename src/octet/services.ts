@@ -21,6 +21,8 @@ export interface StartContext {
   /** What runs already in this process. */
   readonly endpoints: Endpoints;
   host(service: string): Host;
+  /** The numbers of this process, in Prometheus' text format. */
+  metricsText(): Promise<string>;
   /** Takes a started service over, so that it is closed whatever happens after. */
   keep(service: RunningService): void;
 }
@@ -148,6 +150,7 @@ export const starters: Readonly<Record<ServiceName, Starter>> = {
         tables,
         filesBucket,
         objectsRegion: config.objects.region,
+        metricsText: context.metricsText,
       };
       context.keep(await startApi(options, context.host(name)));
     }

@@ -167,6 +167,12 @@ test('files: put, get with range and validator, delete', async () => {
   assert.equal(sizeless.status, 411);
 });
 
+test('metrics, in the text that Prometheus reads', async () => {
+  const answer = await call('GET', '/metrics');
+  assert.equal(answer.status, 200);
+  assert.match(String(answer.body['text']), /^octet_api_cache_hits_total\{instance="api-1"\} \d+$/m);
+});
+
 test('health', async () => {
   assert.equal((await call('GET', '/healthz')).status, 200);
   const ready = await call('GET', '/readyz');

@@ -73,6 +73,23 @@ test('receive buffer keeps every byte in order, however it is cut', () => {
   );
 });
 
+test('receive buffer: what was given out is never written over', () => {
+  const steps = fc.array(fc.record({ size: fc.nat(40), consume: fc.nat(60) }));
+  fc.assert(
+    fc.property(steps, (all) => {
+      const buffer = new ReceiveBuffer();
+      const kept: { view: Buffer; copy: Buffer }[] = [];
+      let next = 0;
+      for (const { size, consume } of all) {
+        buffer.append(Buffer.from(Array.from({ length: size }, () => next++ % 256)));
+        kept.push({ view: buffer.view(), copy: Buffer.from(buffer.view()) });
+        buffer.consume(Math.min(consume, buffer.length));
+      }
+      for (const { view, copy } of kept) assert.deepEqual(view, copy);
+    }),
+  );
+});
+
 test('receive buffer: consuming more than there is throws', () => {
   const buffer = new ReceiveBuffer();
   buffer.append(Buffer.from('ab'));

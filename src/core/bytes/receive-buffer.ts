@@ -9,6 +9,9 @@
  * A chunk that arrives while nothing is unread is used in place, without a copy: that is the common case,
  * for most messages come whole. Only a rest is copied, and the buffer grows by doubling, so a message that
  * comes a byte at a time costs O(n) in all.
+ *
+ * Bytes once given out by `view` are never written over, so a slice of them may be kept as long as it is wanted:
+ * a message on its way to disk is still read from while the next one arrives.
  */
 export class ReceiveBuffer {
   #buffer: Buffer = Buffer.alloc(0);
@@ -36,7 +39,7 @@ export class ReceiveBuffer {
     this.#end += chunk.length;
   }
 
-  /** The unread bytes, without copying: valid until the next `append`. */
+  /** The unread bytes, without copying. */
   view(): Buffer {
     return this.#buffer.subarray(this.#start, this.#end);
   }
@@ -55,8 +58,7 @@ export class ReceiveBuffer {
     if (this.#owned && this.#end + length <= this.#buffer.length) return;
     const unread = this.length;
     const needed = unread + length;
-    const target =
-      this.#owned && needed * 2 <= this.#buffer.length ? this.#buffer : Buffer.allocUnsafe(needed * 2);
+    const target = Buffer.allocUnsafe(needed * 2);
     this.#buffer.copy(target, 0, this.#start, this.#end);
     this.#buffer = target;
     this.#start = 0;
