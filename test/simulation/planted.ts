@@ -16,6 +16,7 @@ function withLapse(files: Files, lapse: Lapse): Files {
         size: () => file.size(),
         read: (position, into) => file.read(position, into),
         readSync: (position, into) => file.readSync(position, into),
+        writeSync: (position, bytes) => file.writeSync(position, bytes),
         write: (position, bytes) => file.write(position, bytes),
         sync: () => file.sync(),
         truncate: (sizeBytes) => file.truncate(sizeBytes),

@@ -54,6 +54,7 @@ function withoutTreeSyncs(file: OpenFile): OpenFile {
     size: () => file.size(),
     read: (position, into) => file.read(position, into),
     readSync: (position, into) => file.readSync(position, into),
+    writeSync: (position, bytes) => file.writeSync(position, bytes),
     write: (position, bytes) => {
       lastPosition = position;
       return file.write(position, bytes);

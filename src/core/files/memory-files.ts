@@ -35,8 +35,8 @@ export interface Spoiled {
 export interface MemoryHooks {
   /** Before anything happens; takes its time. @returns how the call shall fail, if it shall */
   enter(call: FileCall, path: string, write?: WriteCall): Promise<Spoiled | undefined>;
-  /** The same for the one call that cannot wait. @throws what the call shall throw */
-  enterSync(call: 'read', path: string): void;
+  /** The same for the calls that cannot wait: a read, and with `write` a write. */
+  enterSync(call: 'read' | 'write', path: string, write?: WriteCall): Spoiled | undefined;
   wrote(file: MemoryFile, position: number, length: number, oldSizeBytes: number): void;
   truncated(file: MemoryFile, oldSizeBytes: number): void;
   synced(file: MemoryFile): void;
@@ -290,14 +290,24 @@ class MemoryOpenFile implements OpenFile {
 
   readSync(position: number, into: Uint8Array): number {
     this.#check('read', true);
-    this.#hooks?.enterSync('read', this.path);
+    const spoiled = this.#hooks?.enterSync('read', this.path);
+    if (spoiled !== undefined) throw spoiled.error;
     return this.#file.read(position, into);
   }
 
   async write(position: number, bytes: Uint8Array): Promise<void> {
     this.#check('write', this.#writable);
     const call = { file: this.#file, position, length: bytes.length };
-    const spoiled = this.#hooks && (await this.#hooks.enter('write', this.path, call));
+    this.#write(position, bytes, this.#hooks && (await this.#hooks.enter('write', this.path, call)));
+  }
+
+  writeSync(position: number, bytes: Uint8Array): void {
+    this.#check('write', this.#writable);
+    const call = { file: this.#file, position, length: bytes.length };
+    this.#write(position, bytes, this.#hooks?.enterSync('write', this.path, call));
+  }
+
+  #write(position: number, bytes: Uint8Array, spoiled: Spoiled | undefined): void {
     const portion = spoiled?.portion ?? 1;
     const written = bytes.subarray(0, Math.floor(bytes.length * portion));
     const oldSizeBytes = this.#file.sizeBytes;

@@ -18,7 +18,7 @@
  * still sees its bytes, a later sync succeeds, and the bytes are gone after a power cut.
  *
  * After a power cut or a kill `disk.files` is a new one. Calls on the old one never return, because the process
- * that made them is gone; the one call that cannot wait, `readSync`, throws.
+ * that made them is gone; the calls that cannot wait, `readSync` and `writeSync`, throw.
  */
 import type { SeededRandom } from '../random/seeded-random.ts';
 import type { Files } from './files.ts';
@@ -139,7 +139,7 @@ export class SimulatedDisk {
   #hooksOf(boot: number): MemoryHooks {
     return {
       enter: (call, path, write) => this.#enter(boot, call, path, write),
-      enterSync: (call, path) => this.#enterSync(boot, call, path),
+      enterSync: (call, path, write) => this.#enterSync(boot, call, path, write),
       wrote: (file, position, length, oldSizeBytes) => this.#wrote(file, position, length, oldSizeBytes),
       truncated: (file, oldSizeBytes) => this.#wrote(file, oldSizeBytes, 0, oldSizeBytes),
       synced: (file) => this.#synced(file),
@@ -158,17 +158,26 @@ export class SimulatedDisk {
     if (fault === 'power-cut') this.powerCut();
     if (fault === 'kill') this.kill();
     if (boot !== this.#boot) return new Promise(() => {});
-    if (typeof fault === 'object') return this.#spoil(fault.code, call, path);
-    if (write !== undefined && !this.#fits(write)) return this.#spoil('ENOSPC', call, path);
-    return undefined;
+    return this.#failureOf(fault, call, path, write);
   }
 
-  #enterSync(boot: number, call: FileCall, path: string): void {
+  #enterSync(boot: number, call: FileCall, path: string, write?: WriteCall): Spoiled | undefined {
     const fault = boot === this.#boot ? this.#judge(call, path) : undefined;
     if (fault === 'power-cut') this.powerCut();
     if (fault === 'kill') this.kill();
     if (boot !== this.#boot) throw new Error('this process is gone');
-    if (typeof fault === 'object') throw systemError(fault.code, call, path);
+    return this.#failureOf(fault, call, path, write);
+  }
+
+  #failureOf(
+    fault: Fault | undefined,
+    call: FileCall,
+    path: string,
+    write: WriteCall | undefined,
+  ): Spoiled | undefined {
+    if (typeof fault === 'object') return this.#spoil(fault.code, call, path);
+    if (write !== undefined && !this.#fits(write)) return this.#spoil('ENOSPC', call, path);
+    return undefined;
   }
 
   #judge(call: FileCall, path: string): Fault | undefined {

@@ -88,11 +88,34 @@ function openModes(make: Make): void {
     await assert.rejects(file.read(0, Buffer.alloc(1)), { code: 'EBADF' });
     await assert.rejects(file.sync(), { code: 'EBADF' });
     assert.throws(() => file.readSync(0, Buffer.alloc(1)));
+    assert.throws(() => file.writeSync(0, Buffer.from('x')));
     assert.equal(await get(files, `${folder}/f`), 'text');
   });
 }
 
 function readingAndWriting(make: Make): void {
+  test('a write at once is like any other', async () => {
+    await using subject = await make();
+    const file = await subject.files.open(`${subject.folder}/f`, 'create');
+    file.writeSync(0, Buffer.from('0123456789'));
+    file.writeSync(12, Buffer.from('cd'));
+    await file.write(10, Buffer.from('ab'));
+    assert.equal(file.size(), 14);
+    await file.sync();
+    await file.close();
+    assert.equal(await get(subject.files, `${subject.folder}/f`), '0123456789abcd');
+  });
+
+  test('closing waits for what is under way', async () => {
+    await using subject = await make();
+    const file = await subject.files.open(`${subject.folder}/f`, 'create');
+    const written = file.write(0, Buffer.from('text'));
+    const synced = file.sync();
+    await file.close();
+    await Promise.all([written, synced]);
+    assert.equal(await get(subject.files, `${subject.folder}/f`), 'text');
+  });
+
   test('reads return what was written, short only at the end', async () => {
     await using subject = await make();
     const file = await subject.files.open(`${subject.folder}/f`, 'create');
