@@ -1,8 +1,9 @@
 /**
  * The file engine: a journal as a folder of segments (segment.ts) on one machine's disk.
  *
- *   append:    write the frame at the end of the last segment ─▶ fdatasync ─▶ `appended`
- *   roll:      a full segment is left as it is; the next gets its header under a draft name, is synced, gets
+ *   append:    write the frame behind the last one ─▶ fdatasync ─▶ `appended`; before small frames the file is
+ *              filled with zeros ahead, for the sync of a file that does not grow is much cheaper
+ *   roll:      a full segment loses the zeros at its end (as the last one does at close); the next gets its header under a draft name, is synced, gets
  *              its name, the folder is synced; only then does the first batch go in
  *   truncate:  whole segments, oldest first, the folder synced after each, so that no hole can be left
  *   open:      check the CRCs of the last segment; cut off a torn tail; write its last batch once more and
@@ -14,8 +15,8 @@
  * segment is bad and a sound later batch is found behind, acknowledged batches are damaged, and opening stops.
  * (A rotten *last* batch cannot be told from a torn one. Whoever remembers a mark notices: see replay.ts.)
  *
- * Failures. A write that finds the disk full is taken back by truncating and reported as `no-space`: nothing
- * was stored, later appends may succeed. Any other failed write, and any failed sync, is final: the kernel may
+ * Failures. A write that finds the disk full is taken back by truncating and syncing, and reported as `no-space`:
+ * nothing was stored, later appends may succeed. Any other failed write, and any failed sync, is final: the kernel may
  * have marked pages clean that never reached the disk, and a second sync would lie. The journal is read-only
  * until opened again. For the same reason opening writes the last batch once more before syncing: its pages
  * may be in the cache, clean, and not on the disk.
@@ -34,7 +35,13 @@ import {
 import { JournalError } from './errors.ts';
 import { BEFORE_FIRST, genesisBatch } from './genesis.ts';
 import { createLocalLease } from './lease.ts';
-import { MAX_BATCH_BYTES, READ_WINDOW_BYTES, SEGMENT_BYTES } from './limits.ts';
+import {
+  MAX_BATCH_BYTES,
+  READ_WINDOW_BYTES,
+  RESERVE_BYTES,
+  SEGMENT_BYTES,
+  WRITE_AT_ONCE_BYTES,
+} from './limits.ts';
 import {
   createSegment,
   firstOfName,
@@ -170,24 +177,22 @@ async function settleTail(file: OpenFile, cursor: SegmentCursor, crcSeed: number
     newest = step;
     step = await cursor.next();
   }
-  if (step.kind === 'bad') {
-    await refuseDamage(file, step, cursor.last.position, crcSeed);
-    await file.truncate(step.offset);
-  }
+  await refuseDamage(file, step, cursor.last.position, crcSeed);
+  if (file.size() > step.offset) await file.truncate(step.offset);
   if (newest !== undefined) await file.write(newest.offset, encodeBatch(newest.batch, crcSeed));
   await file.sync();
 }
 
-/** @throws JournalError `corrupt` when the bad bytes at the end are not what an unfinished append leaves */
+/** @throws JournalError `corrupt` when the bytes at the end are not what an unfinished append leaves */
 async function refuseDamage(
   file: OpenFile,
-  bad: Extract<Step, { kind: 'bad' }>,
+  end: Exclude<Step, { kind: 'batch' }>,
   last: Position,
   crcSeed: number,
 ): Promise<void> {
-  const place = `${file.path}, offset ${bad.offset}: ${bad.reason}`;
-  if (!bad.torn) throw new JournalError('corrupt', place);
-  const later = await findSoundBatch(file, bad.offset + 1, last + 1, crcSeed);
+  const place = `${file.path}, offset ${end.offset}: ${end.kind === 'bad' ? end.reason : 'zeros'}`;
+  if (end.kind === 'bad' && !end.torn) throw new JournalError('corrupt', place);
+  const later = await findSoundBatch(file, end.offset + 1, last + 1, crcSeed);
   if (later === undefined) return;
   const found = `position ${later.position} is sound at offset ${later.offset}`;
   throw new JournalError('corrupt', `${place}; what comes after it is not a torn tail: ${found}`);
@@ -282,36 +287,55 @@ class FileJournal implements Journal {
     if (frameBytes > MAX_BATCH_BYTES) throw new JournalError('too-large', `a batch of ${frameBytes} bytes`);
     const stored: StoredBatch = { ...batch, position: last + 1 };
     const segment = await this.#segmentFor(frameBytes);
-    const unknown = await this.#write(segment, encodeBatch(stored, this.#crcSeed));
-    if (unknown !== undefined) return { outcome: 'unknown', cause: unknown };
+    await this.#reserve(segment.sizeBytes + frameBytes, frameBytes);
+    try {
+      await this.#write(segment, encodeBatch(stored, this.#crcSeed));
+      await this.#active.sync();
+    } catch (error) {
+      if (error instanceof JournalError) throw error;
+      this.#broken = error;
+      return { outcome: 'unknown', cause: error };
+    }
     segment.sizeBytes += frameBytes;
     this.#last = { position: stored.position, epoch: stored.epoch, chain: stored.chain };
     return { outcome: 'appended', position: stored.position };
   }
 
-  /** @returns undefined when the frame is durable, else why that is not known */
-  async #write(segment: Segment, frame: Buffer): Promise<unknown> {
+  /** Makes room up to `end` and well behind it, if a small frame is not to fit into what there is. */
+  async #reserve(end: number, frameBytes: number): Promise<void> {
+    const from = this.#active.size();
+    if (end <= from || frameBytes > RESERVE_BYTES / 4) return;
+    const upTo = Math.max(end, Math.min(end + RESERVE_BYTES, this.#segmentBytes));
     try {
-      await this.#active.write(segment.sizeBytes, frame);
-      await this.#active.sync();
-      return undefined;
+      await this.#active.write(from, Buffer.alloc(upTo - from));
     } catch (error) {
-      // A full disk takes a part of the frame at most, and a part is no batch.
-      if (isFull(error) && this.#active.size() < segment.sizeBytes + frame.length) {
-        await this.#takeBack(segment);
-        throw noSpace(error);
-      }
-      this.#broken = error;
-      return error;
+      if (!isFull(error)) this.#fail(error);
+      // There may yet be room for the frame itself.
+      await this.#cutOff(from);
     }
   }
 
-  async #takeBack(segment: Segment): Promise<void> {
+  async #write(segment: Segment, frame: Buffer): Promise<void> {
     try {
-      await this.#active.truncate(segment.sizeBytes);
+      if (frame.length <= WRITE_AT_ONCE_BYTES) this.#active.writeSync(segment.sizeBytes, frame);
+      else await this.#active.write(segment.sizeBytes, frame);
     } catch (error) {
-      this.#fail(error);
+      if (!isFull(error)) throw error;
+      // The part that was written could be whole by accident: the rest may be zeros, as the room ahead is.
+      await this.#cutOff(segment.sizeBytes);
+      await this.#active.sync().catch((cause: unknown) => this.#fail(cause));
+      throw noSpace(error);
     }
+  }
+
+  /** Should it fail, zeros stay behind the last batch, which harm nobody. */
+  async #dropReserve(): Promise<void> {
+    const { sizeBytes } = this.#segments.at(-1) as Segment;
+    if (this.#active.size() > sizeBytes) await this.#active.truncate(sizeBytes).catch(() => undefined);
+  }
+
+  async #cutOff(sizeBytes: number): Promise<void> {
+    await this.#active.truncate(sizeBytes).catch((error: unknown) => this.#fail(error));
   }
 
   /** The last segment, or a fresh one when it has no room for a frame of this size. */
@@ -333,6 +357,7 @@ class FileJournal implements Journal {
     const header = { incarnation: this.incarnation, before: this.#last };
     const path = await createSegment(this.#files, this.#folder, header, new Uint8Array(0));
     const next = await this.#files.open(path, 'write');
+    await this.#dropReserve();
     await this.#active.close();
     this.#active = next;
     const segment = segmentAt(this.#last.position + 1, path, SEGMENT_HEADER_BYTES);
@@ -437,6 +462,7 @@ class FileJournal implements Journal {
   close(): Promise<void> {
     this.#closing ??= this.#inTurn(async () => {
       try {
+        if (this.#broken === undefined) await this.#dropReserve();
         await this.#active.close();
       } finally {
         await this.#lock.release();

@@ -18,5 +18,14 @@ export const MAX_WAITING_BYTES = 256 * 1024 * 1024;
 /** A segment that has so much is closed and the next begun (PostgreSQL's is 16 MiB, etcd's 64 MiB). */
 export const SEGMENT_BYTES = 16 * 1024 * 1024;
 
+/**
+ * A file that does not grow is synced without its metadata, at two thirds of the cost. So the file engine writes so
+ * many zeros ahead of small batches (PostgreSQL and etcd prepare whole segments), and grows once in a thousand.
+ */
+export const RESERVE_BYTES = 256 * 1024;
+
+/** A batch up to this size goes to the operating system's cache at once; a larger copy would hold others up. */
+export const WRITE_AT_ONCE_BYTES = 32 * 1024;
+
 /** A reader takes so much of a segment at a time. */
 export const READ_WINDOW_BYTES = 1024 * 1024;

@@ -2,9 +2,11 @@
  * A segment: one file of a file journal, holding batches one after the other.
  *
  *   0000000000000001.segment        named after the position of its first batch
- *   ┌────────┬─────────┬─────────┬───┬─────────┬┄┄┄┄┄┄┄┄┄┄┄
- *   │ header │ batch 1 │ batch 2 │ … │ batch n │ torn tail ┆   only in the last segment, cut off when opened
- *   └────────┴─────────┴─────────┴───┴─────────┴┄┄┄┄┄┄┄┄┄┄┄
+ *   ┌────────┬─────────┬─────────┬───┬─────────┬┄┄┄┄┄┄┄┄┄┄┄┬────────┐
+ *   │ header │ batch 1 │ batch 2 │ … │ batch n │ torn tail ┆ zeros  │   a torn tail only in the last segment,
+ *   └────────┴─────────┴─────────┴───┴─────────┴┄┄┄┄┄┄┄┄┄┄┄┴────────┘   cut off when opened
+ *
+ * The zeros are room made ahead, so that most syncs need not write the file's metadata; there may be none.
  *
  * The header, 64 bytes, numbers big-endian:
  *
@@ -22,7 +24,7 @@
  */
 import { crc32 } from '../bytes/crc32.ts';
 import type { Files, OpenFile } from '../files/files.ts';
-import { chainOfFrame, decodeBatch, whyNotNext } from './batch.ts';
+import { BATCH_HEADER_BYTES, chainOfFrame, decodeBatch, whyNotNext } from './batch.ts';
 import { JournalError } from './errors.ts';
 import { READ_WINDOW_BYTES } from './limits.ts';
 import type { Mark, Position, StoredBatch } from './types.ts';
@@ -125,6 +127,7 @@ export type Step =
       readonly offset: number;
       readonly frameBytes: number;
     }
+  /** No batch begins at `offset`: the file ends there, or goes on with zeros. */
   | { readonly kind: 'end'; readonly offset: number }
   /** Bytes that are no batch begin at `offset`. `torn`: what an unfinished write may leave. */
   | { readonly kind: 'bad'; readonly offset: number; readonly reason: string; readonly torn: boolean };
@@ -167,10 +170,10 @@ export class SegmentCursor {
     while (decoded.kind === 'need-more') {
       const enough = await this.#load(offset, decoded.bytes);
       if (!enough && this.#window.length === 0) return { kind: 'end', offset };
-      if (!enough) return { kind: 'bad', offset, reason: 'the file ends within a batch', torn: true };
+      if (!enough) return this.#noBatch(offset, 'the file ends within a batch');
       decoded = decodeBatch(this.#window, 0, crcSeed);
     }
-    if (decoded.kind === 'bad') return { kind: 'bad', offset, reason: decoded.reason, torn: true };
+    if (decoded.kind === 'bad') return this.#noBatch(offset, decoded.reason);
     const { batch, frame } = decoded;
     const chain = skims ? batch.chain : chainOfFrame(this.#last.chain, frame);
     const reason = whyNotNext(this.#last, batch, chain);
@@ -178,6 +181,12 @@ export class SegmentCursor {
     this.#last = batch;
     this.#offset = offset + frame.length;
     return { kind: 'batch', batch, offset, frameBytes: frame.length };
+  }
+
+  #noBatch(offset: number, reason: string): Step {
+    const start = offset - this.#windowStart;
+    const isUnused = this.#window.subarray(start, start + BATCH_HEADER_BYTES).every((byte) => byte === 0);
+    return isUnused ? { kind: 'end', offset } : { kind: 'bad', offset, reason, torn: true };
   }
 
   /** A fresh window each time: records handed out keep looking into the old one. */

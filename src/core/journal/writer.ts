@@ -6,10 +6,12 @@
  *   propose ─▶ └───────────┘    └─────────┘    └───────────┘
  *
  * While a batch is under way (one write, one sync) the next gathers what arrives, so the busier the writer the
- * larger its batches: the cost of a sync is shared by all who waited for it.
+ * larger its batches: the cost of a sync is shared by all who waited for it. Between two batches is a moment for who
+ * has just been answered to come again: short for a lone writer, a turn of the event loop when there were several.
  */
 import { messageOf } from '../errors.ts';
 import type { Random } from '../random/random.ts';
+import { gathering } from '../time/gathering.ts';
 import { BATCH_HEADER_BYTES, ID_BYTES, linkBatch, RECORD_HEADER_BYTES } from './batch.ts';
 import { JournalError } from './errors.ts';
 import { BATCH_TARGET_BYTES, MAX_RECORD_BYTES, MAX_WAITING_BYTES } from './limits.ts';
@@ -73,6 +75,8 @@ class GroupWriter implements JournalWriter {
   #underWay: Group | undefined;
   #waitingBytes = 0;
   #running: Promise<void> | undefined;
+  /** The newest batch had more than one record: there are several who write. */
+  #shared = false;
   #broken: JournalError | undefined;
   #closed = false;
 
@@ -160,10 +164,12 @@ class GroupWriter implements JournalWriter {
   }
 
   async #drain(): Promise<void> {
-    // Let all that is proposed in this turn of the event loop share the first batch.
-    await new Promise((resume) => setImmediate(resume));
-    for (let group = this.#waiting.shift(); group !== undefined; group = this.#waiting.shift()) {
+    for (;;) {
+      await gathering(this.#shared);
+      const group = this.#waiting.shift();
+      if (group === undefined) break;
       this.#underWay = group;
+      this.#shared = group.records.length > 1;
       try {
         await this.#append('data', group.records);
         this.#acknowledge(group);

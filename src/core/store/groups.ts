@@ -41,6 +41,10 @@ export class Group {
     return this.#mark.promise;
   }
 
+  get isShared(): boolean {
+    return this.#commits.length > 1;
+  }
+
   takes(bytes: number): boolean {
     return !this.sealed && (this.bytes === 0 || this.bytes + bytes <= GROUP_BYTES);
   }

@@ -146,7 +146,7 @@ test('a full disk refuses commits and changes nothing, until there is space agai
   await store.commit([put('before')]);
   using snapshot = store.snapshot();
   disk.capacityBytes = 0;
-  const first = store.commit([put('refused', 'x'.repeat(10_000))]);
+  const first = store.commit([put('refused', 'x'.repeat(300_000))]);
   const second = store.commit([{ kind: 'delete', tree: 'a', key: Buffer.from('before') }]);
   await assert.rejects(first, { code: 'no-space', retryable: true });
   await assert.rejects(second, { code: 'no-space', retryable: true });

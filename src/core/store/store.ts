@@ -15,6 +15,7 @@ import type { Journal, JournalWriter, Mark } from '../journal/types.ts';
 import { startWriter } from '../journal/writer.ts';
 import type { Random } from '../random/random.ts';
 import type { Clock, Timer } from '../time/clock.ts';
+import { gathering } from '../time/gathering.ts';
 import { checkStore } from './check.ts';
 import { type RootState, writeCheckpoint } from './checkpoint.ts';
 import { StoreError } from './errors.ts';
@@ -126,6 +127,8 @@ class TreeStore implements Store {
   #broken: StoreError | undefined;
   #closing: Promise<void> | undefined;
   #flushing: Promise<void> | undefined;
+  /** The newest group held more than one commit: there are several who write. */
+  #shared = false;
   /** The checkpoint or check under way: they take turns. */
   #turn: Promise<unknown> = Promise.resolve();
   #background: Promise<void> | undefined;
@@ -246,9 +249,11 @@ class TreeStore implements Store {
   }
 
   async #flush(): Promise<void> {
-    // What is committed in this turn of the event loop shares the first record.
-    await new Promise((resume) => setImmediate(resume));
-    for (let group = this.#groups[0]; group !== undefined; group = this.#groups[0]) {
+    for (;;) {
+      await gathering(this.#shared);
+      const group = this.#groups[0];
+      if (group === undefined) break;
+      this.#shared = group.isShared;
       try {
         await group.propose(this.#resources.writer);
         this.#groups.shift();
