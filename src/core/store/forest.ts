@@ -10,6 +10,7 @@ import type { PageSet } from './page-set.ts';
 import type { Pages } from './pages.ts';
 import { getValue, hasKey, TreeWriter } from './tree.ts';
 import type { Change, Entry, RangeOptions } from './types.ts';
+import { type Inverse, NeedsVersion } from './undo.ts';
 import type { Version } from './versions.ts';
 
 /** The tree of trees: name → root. No other tree can have the empty name. */
@@ -27,6 +28,8 @@ export interface Frozen {
   readonly used: PageRef;
   readonly usedBytes: number;
 }
+
+type PutOrDelete = Exclude<Change, { readonly kind: 'delete-range' }>;
 
 export class Forest {
   readonly pages: Pages;
@@ -95,19 +98,38 @@ export class Forest {
   }
 
   /**
-   * Applies one change. When it throws, some of it may have been done: the caller restores a version.
-   * @throws StoreError `corrupt`
+   * Applies one change.
+   * @param undo gets what takes the change back. Without it, some of a change that throws may have been done: the
+   *   caller restores a version
+   * @throws StoreError `corrupt`; NeedsVersion when there is `undo`, and this change needs more
    */
-  apply(change: Change): void {
+  apply(change: Change, undo?: Inverse[]): void {
     this.#changes += 1;
     this.#changed.add(change.tree);
-    this.#setRoot(change.tree, this.#applied(this.root(change.tree), change));
+    const root = this.root(change.tree);
+    if (change.kind === 'delete-range') {
+      if (undo !== undefined) throw new NeedsVersion();
+      this.#setRoot(change.tree, this.#writer.deleteRange(root, change.from, change.to));
+      return;
+    }
+    const inverse = undo && { tree: change.tree, key: Uint8Array.from(change.key), value: undefined };
+    this.#setRoot(change.tree, this.#applied(root, change, inverse));
+    if (inverse !== undefined) undo?.push(inverse);
   }
 
-  #applied(root: PageRef | undefined, change: Change): PageRef | undefined {
-    if (change.kind === 'put') return this.#writer.put(root, change.key, change.value);
-    if (change.kind === 'delete') return this.#writer.delete(root, change.key);
-    return this.#writer.deleteRange(root, change.from, change.to);
+  #applied(root: PageRef | undefined, change: PutOrDelete, inverse?: Inverse): PageRef | undefined {
+    return change.kind === 'put'
+      ? this.#writer.put(root, change.key, change.value, inverse)
+      : this.#writer.delete(root, change.key, inverse);
+  }
+
+  /** Takes back the newest changes of `undo`, down to the first `count`. */
+  takeBack(undo: Inverse[], count: number): void {
+    for (let inverse = undo.at(-1); undo.length > count; inverse = undo.at(-1)) {
+      const { tree, key, value } = inverse!;
+      this.apply(value === undefined ? { kind: 'delete', tree, key } : { kind: 'put', tree, key, value });
+      undo.pop();
+    }
   }
 
   #setRoot(tree: string, root: PageRef | undefined): void {

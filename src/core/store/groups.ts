@@ -4,17 +4,18 @@
  *   commit ─▶ ┌ gathering ┐ ─▶ ┌ sealed ┐ ─▶ ┌ under way ┐ ─▶ durable: every commit of the group resolves
  *             └───────────┘    └────────┘    └───────────┘
  *
- * A group is one record of the journal. It remembers the version from before its first commit, so that the
- * state can go back to that when the record is refused. One group is under way at a time; commits made
- * meanwhile gather in the next.
+ * A group is one record of the journal. It remembers how the state can go back to before its first commit when the
+ * record is refused: a version of it, or a log of what undoes each change (undo.ts). One group is under way at a time;
+ * commits made meanwhile gather in the next.
  */
 import type { JournalWriter, Mark } from '../journal/types.ts';
 import { GROUP_BYTES } from './limits.ts';
+import type { Inverse } from './undo.ts';
 import type { Version } from './versions.ts';
 
 export class Group {
-  /** The state before the first commit of this group. */
-  readonly before: Version;
+  /** The state before the first commit of this group, or what takes its changes back. */
+  readonly before: Version | Inverse[];
   readonly #commits: Buffer[] = [];
   readonly #durable = Promise.withResolvers<void>();
   readonly #mark = Promise.withResolvers<Mark>();
@@ -25,7 +26,7 @@ export class Group {
   /** A checkpoint describes the state after this group. */
   marked = false;
 
-  constructor(before: Version) {
+  constructor(before: Version | Inverse[]) {
     this.before = before;
     // Who commits may wait for `settled()` instead of each promise: a refusal nobody listens to is no crash.
     this.#durable.promise.catch(() => undefined);
@@ -45,7 +46,14 @@ export class Group {
     return this.#commits.length > 1;
   }
 
-  takes(bytes: number): boolean {
+  /** What takes the changes back; undefined when a version does. */
+  get undo(): Inverse[] | undefined {
+    return Array.isArray(this.before) ? this.before : undefined;
+  }
+
+  /** @param byLog whether the commit can be taken back by a log */
+  takes(bytes: number, byLog: boolean): boolean {
+    if (!byLog && this.undo !== undefined) return false;
     return !this.sealed && (this.bytes === 0 || this.bytes + bytes <= GROUP_BYTES);
   }
 

@@ -14,6 +14,9 @@ export const COMMIT_BYTES_MAX = 64 * 1_024 * 1_024;
 /** A record of the journal that has so much takes no more commits: each further record costs copies of pages. */
 export const GROUP_BYTES = 8 * 1_024 * 1_024;
 
+/** A commit of more changes is taken back by a version: it shares the copies of pages among its changes. */
+export const UNDO_CHANGES_MAX = 16;
+
 /** Default for clean pages kept in memory. SQLite: 2 MB; PostgreSQL: 128 MB. */
 export const CACHE_BYTES_DEFAULT = 16 * 1_024 * 1_024;
 

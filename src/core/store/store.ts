@@ -27,12 +27,14 @@ import {
   DIRTY_BYTES_DEFAULT,
   DIRTY_OVERRUN,
   JOURNAL_BYTES_DEFAULT,
+  UNDO_CHANGES_MAX,
   WAITING_BYTES_MAX,
 } from './limits.ts';
 import { encodeCommit } from './record.ts';
 import { recover } from './recovery.ts';
 import { TreeSnapshot } from './snapshot.ts';
 import type { Change, Entry, RangeOptions, Snapshot, Store, StoreHealth, StoreStats } from './types.ts';
+import { NeedsVersion } from './undo.ts';
 
 export interface StoreOptions {
   readonly files: Files;
@@ -197,13 +199,7 @@ class TreeStore implements Store {
   }
 
   #apply(changes: readonly Change[], commit: Buffer): Promise<void> {
-    const group = this.#gathering(commit.length);
-    try {
-      for (const change of changes) this.#forest.apply(change);
-    } catch (error) {
-      this.#abandon(group, error);
-      throw error;
-    }
+    const group = this.#applied(changes, commit.length);
     group.add(commit);
     this.#commits += 1;
     this.#journalBytesSinceRoot += commit.length;
@@ -216,10 +212,40 @@ class TreeStore implements Store {
     return acknowledged;
   }
 
-  #gathering(bytes: number): Group {
+  /** Applies `changes` to the trees. @returns the group that they belong to */
+  #applied(changes: readonly Change[], bytes: number): Group {
+    if (changes.length > UNDO_CHANGES_MAX) return this.#appliedUnderVersion(changes, bytes);
+    const group = this.#gathering(bytes, true);
+    const { undo } = group;
+    if (undo === undefined) return this.#appliedUnderVersion(changes, bytes);
+    const count = undo.length;
+    try {
+      for (const change of changes) this.#forest.apply(change, undo);
+      return group;
+    } catch (error) {
+      this.#forest.takeBack(undo, count);
+      if (group.bytes === 0) this.#groups.pop();
+      if (!(error instanceof NeedsVersion)) throw error;
+      return this.#appliedUnderVersion(changes, bytes);
+    }
+  }
+
+  #appliedUnderVersion(changes: readonly Change[], bytes: number): Group {
+    const group = this.#gathering(bytes, false);
+    try {
+      for (const change of changes) this.#forest.apply(change);
+      return group;
+    } catch (error) {
+      this.#abandon(group, error);
+      throw error;
+    }
+  }
+
+  /** @param byLog whether the commit can be taken back by a log */
+  #gathering(bytes: number, byLog: boolean): Group {
     const last = this.#groups.at(-1);
-    if (last?.takes(bytes)) return last;
-    const group = new Group(this.#forest.pages.versions.take());
+    if (last?.takes(bytes, byLog)) return last;
+    const group = new Group(byLog ? [] : this.#forest.pages.versions.take());
     this.#groups.push(group);
     return group;
   }
@@ -238,14 +264,28 @@ class TreeStore implements Store {
 
   /** Takes back the changes of `groups`, the last ones, and rejects their commits. */
   #undo(groups: readonly Group[], errorFor: (group: Group) => unknown): void {
-    const oldest = groups[0];
-    if (oldest === undefined) return;
-    this.#forest.restore(oldest.before);
+    try {
+      for (const group of groups.toReversed()) this.#goBack(group);
+    } catch (error) {
+      // Against all that undo.ts says. Nothing is served rather than something wrong.
+      this.#forest.close();
+      this.#break(new StoreError('corrupt', `a refused commit cannot be taken back: ${messageOf(error)}`));
+    }
     for (const group of groups) {
-      this.#waitingBytes -= group.bytes;
-      this.#forest.pages.versions.release(group.before);
+      this.#settle(group);
       group.reject(errorFor(group));
     }
+  }
+
+  #goBack({ before }: Group): void {
+    if (Array.isArray(before)) this.#forest.takeBack(before, 0);
+    else this.#forest.restore(before);
+  }
+
+  /** The group waits no more, and needs no way back. */
+  #settle(group: Group): void {
+    this.#waitingBytes -= group.bytes;
+    if (!Array.isArray(group.before)) this.#forest.pages.versions.release(group.before);
   }
 
   async #flush(): Promise<void> {
@@ -257,8 +297,7 @@ class TreeStore implements Store {
       try {
         await group.propose(this.#resources.writer);
         this.#groups.shift();
-        this.#waitingBytes -= group.bytes;
-        this.#forest.pages.versions.release(group.before);
+        this.#settle(group);
         group.resolve();
       } catch (error) {
         this.#refuse(error);

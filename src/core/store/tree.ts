@@ -3,7 +3,8 @@
  *
  * A change walks from the root to a leaf and makes every page on the way writable, so that a page somebody
  * else still needs is replaced by a copy and its parent is made to point to that (copy on write). The root
- * may be another page afterwards: every change returns it.
+ * may be another page afterwards: every change returns it. All that `put` and `delete` cannot do without is read
+ * before anything is changed, so that a page that cannot be read leaves them undone, not half done.
  *
  * A full page is divided; the first key of the right half, as short as it can be, goes up into the parent.
  * A page less than a quarter full is joined with a neighbour when both fit well into one. An empty page goes
@@ -41,6 +42,7 @@ import {
 } from './node.ts';
 import { BRANCH, LEAF, type Page, type PageRef } from './page.ts';
 import type { Pages } from './pages.ts';
+import { type Inverse, NeedsVersion } from './undo.ts';
 
 /** Below this a page looks for a neighbour to join. */
 const JOIN_BELOW_BYTES = Math.floor(NODE_BYTES / 4);
@@ -107,11 +109,19 @@ export class TreeWriter {
     this.#pages = pages;
   }
 
-  /** Sets the value of `key`. @returns the root */
-  put(root: Root, key: Uint8Array, value: Uint8Array): PageRef {
-    const leaf = root === undefined ? this.#start() : this.#descend(root, key);
-    const slot = lowerBound(leaf, key);
-    if (holdsKey(leaf, slot, key)) {
+  /**
+   * Sets the value of `key`.
+   * @param inverse gets the value that the key had
+   * @returns the root
+   * @throws NeedsVersion when that is a long one; StoreError `corrupt`: then nothing has changed
+   */
+  put(root: Root, key: Uint8Array, value: Uint8Array, inverse?: Inverse): PageRef {
+    const found = root === undefined ? this.#start() : this.#locate(root, key);
+    const slot = lowerBound(found, key);
+    const isHeld = holdsKey(found, slot, key);
+    if (isHeld && inverse !== undefined) this.#note(inverse, found, slot);
+    const leaf = this.#own(found);
+    if (isHeld) {
       if (this.#overwrite(leaf, slot, key, value)) return this.#root(leaf);
       this.#retireLongValue(leaf, slot);
       const { lastInserted } = leaf;
@@ -121,11 +131,14 @@ export class TreeWriter {
     return this.#insert(leaf, slot, key, value);
   }
 
-  /** Removes `key`. @returns the root */
-  delete(root: Root, key: Uint8Array): Root {
-    if (!hasKey(this.#pages, root, key)) return root;
-    const leaf = this.#descend(root!, key);
-    const slot = lowerBound(leaf, key);
+  /** Removes `key`. Parameters, result and errors as for `put`. */
+  delete(root: Root, key: Uint8Array, inverse?: Inverse): Root {
+    if (root === undefined) return root;
+    const found = this.#locate(root, key);
+    const slot = lowerBound(found, key);
+    if (!holdsKey(found, slot, key)) return root;
+    if (inverse !== undefined) this.#note(inverse, found, slot);
+    const leaf = this.#own(found);
     this.#retireLongValue(leaf, slot);
     removeCells(leaf, slot, slot + 1);
     return this.#shrink(leaf);
@@ -144,15 +157,37 @@ export class TreeWriter {
     return this.#pages.create(LEAF, 0);
   }
 
-  #descend(root: PageRef, key: Uint8Array): Page {
+  #note(inverse: Inverse, leaf: Page, slot: number): void {
+    if (hasLongValue(leaf, slot)) throw new NeedsVersion();
+    inverse.value = valueIn(this.#pages, leaf, slot);
+  }
+
+  /** Reads the path to the leaf that holds `key`, or would. */
+  #locate(root: PageRef, key: Uint8Array): Page {
     this.#path.length = 0;
-    let page = this.#pages.writable(this.#pages.read(root.number, root.stamp));
+    let page = this.#pages.read(root.number, root.stamp);
     while (page.level > 0) {
       const slot = childSlot(page, key);
       this.#path.push({ branch: page, slot });
-      page = writableChild(this.#pages, page, slot);
+      page = readChild(this.#pages, page, slot);
     }
     return page;
+  }
+
+  /** Makes the path writable, from the root to `leaf`. @returns the leaf */
+  #own(leaf: Page): Page {
+    let parent: { branch: Page; slot: number } | undefined;
+    for (const step of this.#path) {
+      step.branch = this.#writableBelow(parent, step.branch);
+      parent = step;
+    }
+    return this.#writableBelow(parent, leaf);
+  }
+
+  #writableBelow(parent: { branch: Page; slot: number } | undefined, page: Page): Page {
+    const writable = this.#pages.writable(page);
+    if (writable !== page && parent !== undefined) setChild(parent.branch, parent.slot, writable);
+    return writable;
   }
 
   /** The root of the path that ends in `leaf`. */
@@ -244,18 +279,30 @@ export class TreeWriter {
     return this.#join(branch, slot) || (slot > 0 && this.#join(branch, slot - 1));
   }
 
-  /** Joins the children at `slot` and `slot + 1` of a writable branch, if they fit well into one page. */
+  /**
+   * Joins the children at `slot` and `slot + 1` of a writable branch, if they fit well into one page. A neighbour that
+   * cannot be read is left alone: whoever needs it will say so.
+   */
   #join(branch: Page, slot: number): boolean {
     if (slot + 1 >= branch.count) return false;
-    const right = readChild(this.#pages, branch, slot + 1);
+    const right = this.#readIfSound(branch, slot + 1);
+    const left = this.#readIfSound(branch, slot);
+    if (left === undefined || right === undefined) return false;
     const key = Buffer.from(keyView(branch, slot + 1));
     const keyBytes = right.level === 0 ? 0 : key.length;
-    const left = readChild(this.#pages, branch, slot);
     if (usedBytes(left) + usedBytes(right) + keyBytes > JOINED_BYTES_MAX) return false;
     this.#moveAll(right, key, writableChild(this.#pages, branch, slot));
     this.#pages.retire(right.number, right.birth);
     removeChildren(branch, slot + 1, slot + 2);
     return true;
+  }
+
+  #readIfSound(branch: Page, slot: number): Page | undefined {
+    try {
+      return readChild(this.#pages, branch, slot);
+    } catch {
+      return undefined;
+    }
   }
 
   /** @param key what separates the pages: the first key of a branch on the right, left out there */
@@ -273,7 +320,8 @@ export class TreeWriter {
   #withoutIdleRoots(root: Page): Root {
     let page = root;
     while (page.level > 0 && page.count === 1) {
-      const child = readChild(this.#pages, page, 0);
+      const child = this.#readIfSound(page, 0);
+      if (child === undefined) return page;
       this.#pages.retire(page.number, page.birth);
       page = child;
     }
