@@ -21,6 +21,22 @@ export interface Contest {
   readonly peer: string;
   readonly cpu: Pair<CpuMeter>;
   readonly workloads: readonly Workload[];
+  /** What is measured after the workloads and is no ratio of rates; each on its own. */
+  readonly probes?: readonly Probe[];
+}
+
+/** @throws Error when it cannot be measured */
+export type Probe = (rounds: number) => Promise<readonly Finding[]>;
+
+/** Bytes per byte, a pause, a difference: figures that stand for themselves. */
+export interface Finding {
+  /** As the lines of the result name it, after the benchmark's name and a dot. */
+  readonly name: string;
+  readonly unit: string;
+  /** By who or what they belong to: `ours`, `peer`, `with checkpoints`. */
+  readonly values: Readonly<Record<string, number>>;
+  /** In words: `at most 5`. Without one the figure is only reported. */
+  readonly goal?: string;
 }
 
 export interface Pair<T> {
@@ -42,6 +58,10 @@ export interface Workload {
   readonly before?: Pair<() => Promise<void>>;
   /** When other processes serve this load than the contest's. */
   readonly cpu?: Pair<CpuMeter>;
+  /** The ratio of rates to be reached; `reported` when there will be none. */
+  readonly goal?: number | 'reported';
+  /** Preparing the benchmark did the same: no round that is not counted. */
+  readonly isWarm?: boolean;
 }
 
 /** @throws Error when an operation failed: a server that refuses quickly must not win */

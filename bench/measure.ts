@@ -2,7 +2,7 @@
  * Alternating rounds: ours, peer, peer, ours, …, so that whatever else the machine does meets both alike. A
  * ratio is taken within each round, between neighbours in time, and the median of the rounds is reported.
  */
-import type { Contest, CpuMeter, Load, Pair, Workload } from './benchmark.ts';
+import type { Contest, CpuMeter, Finding, Load, Pair, Workload } from './benchmark.ts';
 
 /** Of one round, or the medians of all. */
 export interface Figure {
@@ -29,6 +29,7 @@ export interface Measurement {
   /** The peer's by ours. */
   readonly cpu: Ratio;
   readonly rounds: readonly Pair<Figure>[];
+  readonly goal?: number | 'reported';
 }
 
 /** Measures all workloads, the rounds of each in a row, after one round of each side that is not counted. */
@@ -40,13 +41,22 @@ export async function measure(contest: Contest, rounds: number): Promise<Measure
   return measurements;
 }
 
+/** What the probes find, one after the other. */
+export async function probe(contest: Contest, rounds: number): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  for (const take of contest.probes ?? []) findings.push(...(await take(rounds)));
+  return findings;
+}
+
 async function measureWorkload(workload: Workload, cpu: Pair<CpuMeter>, count: number): Promise<Measurement> {
   const round = async (side: keyof Pair<unknown>): Promise<Figure> => {
     await workload.before?.[side]();
     return measureRound(workload.load[side], cpu[side]);
   };
-  await round('ours');
-  await round('peer');
+  if (workload.isWarm !== true) {
+    await round('ours');
+    await round('peer');
+  }
   const rounds: Pair<Figure>[] = [];
   for (let n = 0; n < count; n++) {
     const first = n % 2 === 0 ? await round('ours') : undefined;
@@ -61,6 +71,7 @@ async function measureWorkload(workload: Workload, cpu: Pair<CpuMeter>, count: n
     rate: ratioOf(rounds.map(({ ours, peer }) => ours.rate / peer.rate)),
     cpu: ratioOf(rounds.map(({ ours, peer }) => peer.cpuMicros / ours.cpuMicros)),
     rounds,
+    ...(workload.goal === undefined ? {} : { goal: workload.goal }),
   };
 }
 

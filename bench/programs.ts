@@ -1,19 +1,19 @@
-/** Programs of Debian: where they are, and how they are run to their end. */
+/** Programs of Debian and packages of npm: where they are, and how programs are run to their end. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { accessSync, constants, globSync } from 'node:fs';
+import { accessSync, constants, existsSync, globSync } from 'node:fs';
 import path from 'node:path';
 
 /** A peer or a load tool that this machine does not have. */
 export class MissingPackage extends Error {
-  readonly debianPackage: string;
-
-  constructor(debianPackage: string) {
-    super(`needs Debian package ${debianPackage}`);
+  /** @param needs what, and how to get it */
+  constructor(needs: string) {
+    super(`needs ${needs}`);
     this.name = 'MissingPackage';
-    this.debianPackage = debianPackage;
   }
 }
+
+export const INSTALL_NPM_PEERS = 'npm ci --prefix bench/peers';
 
 /** Servers stand outside the search path of many users. */
 const FOLDERS = ['/usr/bin', '/usr/sbin'];
@@ -34,10 +34,22 @@ export interface UserIds {
 
 export class Programs {
   readonly #unpacked: string;
+  readonly #npmPeers: string;
 
-  /** @param unpacked folder into which packages were unpacked instead of installed */
-  constructor(unpacked: string) {
+  /**
+   * @param unpacked folder into which Debian packages were unpacked instead of installed
+   * @param npmPeers folder in whose `node_modules` the peers of npm lie
+   */
+  constructor(unpacked: string, npmPeers: string) {
     this.#unpacked = unpacked;
+    this.#npmPeers = npmPeers;
+  }
+
+  /** @returns the folder of a package. @throws MissingPackage */
+  findNpmPackage(name: string): string {
+    const found = path.resolve(this.#npmPeers, 'node_modules', name);
+    if (!existsSync(found)) throw new MissingPackage(`the npm package ${name}: ${INSTALL_NPM_PEERS}`);
+    return found;
   }
 
   /** @param folder where else than the usual places. @returns its path. @throws MissingPackage */
@@ -51,7 +63,7 @@ export class Programs {
         .reverse(),
     );
     const found = folders.map((folder) => path.join(folder, program)).find(isExecutable);
-    if (found === undefined) throw new MissingPackage(debianPackage);
+    if (found === undefined) throw new MissingPackage(`Debian package ${debianPackage}`);
     return found;
   }
 

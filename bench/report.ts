@@ -1,4 +1,5 @@
 /** Prints measurements for people, and shapes them for `--json`. */
+import type { Finding } from './benchmark.ts';
 import type { Figure, Measurement, Ratio } from './measure.ts';
 
 export interface Result {
@@ -7,6 +8,7 @@ export interface Result {
   /** Absent when the benchmark did not run. */
   readonly peer?: string;
   readonly measurements: readonly Measurement[];
+  readonly findings?: readonly Finding[];
   /** Why it did not run. */
   readonly skipped?: string;
 }
@@ -43,16 +45,22 @@ function span({ lowest, highest }: Ratio): string {
 }
 
 /** The last lines of a run. */
-export function describeRatios({ service, measurements, skipped }: Result): string {
+export function describeRatios({ service, measurements, findings = [], skipped }: Result): string {
   if (skipped !== undefined) return `skipped ${service}: ${skipped}\n`;
-  return measurements
-    .flatMap(({ name, rate, cpu }) => [
-      ratioLine(`${service}.${name}.rate`, rate),
-      ratioLine(`${service}.${name}.cpu`, cpu),
-    ])
-    .join('');
+  const ratios = measurements.flatMap(({ name, rate, cpu, goal }) => [
+    ratioLine(`${service}.${name}.rate`, rate, goal),
+    ratioLine(`${service}.${name}.cpu`, cpu, goal === undefined ? undefined : 'reported'),
+  ]);
+  return [...ratios, ...findings.map((finding) => findingLine(service, finding))].join('');
 }
 
-function ratioLine(metric: string, ratio: Ratio): string {
-  return `ratio ${metric}: ${ratio.median.toFixed(2)} (goal: none yet)\n`;
+function ratioLine(metric: string, ratio: Ratio, goal: Measurement['goal']): string {
+  const reached = goal === 'reported' ? goal : `goal: ${goal ?? 'none yet'}`;
+  return `ratio ${metric}: ${ratio.median.toFixed(2)} (${reached})\n`;
+}
+
+function findingLine(service: string, { name, unit, values, goal }: Finding): string {
+  const figures = Object.entries(values).map(([whose, value]) => `${whose} ${value.toFixed(2)}`);
+  const reached = goal === undefined ? 'reported' : `goal: ${goal}`;
+  return `figure ${service}.${name}: ${figures.join(', ')} ${unit} (${reached})\n`;
 }

@@ -1,7 +1,8 @@
 /**
- * npm run bench -- <service>… | all  [--rounds n] [--json file] [--peers folder] [--folder folder]
+ * npm run bench -- <service>… | all  [--rounds n] [--json file] [--peers folder] [--npm-peers folder] [--folder folder]
  *
- * One benchmark per service beside one real peer. README.md says what each compares.
+ * One benchmark per service beside a real peer; the store has several, and its name means all of them. README.md
+ * says what each compares.
  */
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -16,19 +17,21 @@ import { database } from './database.ts';
 import { dns } from './dns.ts';
 import { http } from './http.ts';
 import { mail } from './mail.ts';
-import { measure } from './measure.ts';
+import { measure, probe } from './measure.ts';
 import { objects } from './objects.ts';
 import { MissingPackage, Programs } from './programs.ts';
 import { queue } from './queue.ts';
 import { describeFigures, describeRatios, HEADER, type Result } from './report.ts';
-import { store } from './store.ts';
+import { storeBenchmarks } from './store.ts';
+import { storeAlone } from './store-alone.ts';
 
 const BENCHMARKS: readonly Benchmark[] = [
   dns,
   http,
   api,
   balancer,
-  store,
+  ...storeBenchmarks,
+  storeAlone,
   database,
   cache,
   queue,
@@ -48,6 +51,7 @@ async function main(): Promise<number> {
       rounds: { type: 'string', default: String(ROUNDS) },
       json: { type: 'string' },
       peers: { type: 'string', default: path.join(os.homedir(), '.cache/octet-bench') },
+      'npm-peers': { type: 'string', default: path.join(import.meta.dirname, 'peers') },
       folder: { type: 'string', default: os.tmpdir() },
     },
   });
@@ -57,6 +61,7 @@ async function main(): Promise<number> {
     console.error(`bench: ${typeof chosen === 'string' ? chosen : `--rounds is at least ${ROUNDS}`}`);
     return EXIT_USAGE;
   }
+  const programs = new Programs(values.peers, values['npm-peers']);
   console.log(HEADER);
   console.log(machine());
   const results: Result[] = [];
@@ -65,7 +70,7 @@ async function main(): Promise<number> {
   for (const benchmark of chosen) {
     if (stopping.aborted) break;
     console.log(`\n${benchmark.name}: ${benchmark.compared}`);
-    const run = { programs: new Programs(values.peers), parent: values.folder, rounds, stopping };
+    const run = { programs, parent: values.folder, rounds, stopping };
     const result = await runBenchmark(benchmark, run);
     if (typeof result === 'string') failures.push(`failed ${benchmark.name}: ${result}\n`);
     else results.push(result);
@@ -80,9 +85,14 @@ function choose(names: readonly string[]): readonly Benchmark[] | string {
   const known = BENCHMARKS.map(({ name }) => name).join(', ');
   if (names.length === 0) return `which one? ${known}, or all`;
   if (names.includes('all')) return BENCHMARKS;
-  const unknown = names.find((name) => !BENCHMARKS.some((benchmark) => benchmark.name === name));
+  const unknown = names.find((name) => !BENCHMARKS.some((benchmark) => isMeant(benchmark, name)));
   if (unknown !== undefined) return `no benchmark "${unknown}"; there are ${known}, or all`;
-  return BENCHMARKS.filter(({ name }) => names.includes(name));
+  return BENCHMARKS.filter((benchmark) => names.some((name) => isMeant(benchmark, name)));
+}
+
+/** `store` means `store-lmdb`, too. */
+function isMeant(benchmark: Benchmark, name: string): boolean {
+  return benchmark.name === name || benchmark.name.startsWith(`${name}-`);
 }
 
 interface Run {
@@ -104,7 +114,8 @@ async function runBenchmark(benchmark: Benchmark, run: Run): Promise<Result | st
     const contest = await benchmark.prepare({ folder, stack, programs });
     console.log(`  peer: ${contest.peer}`);
     const measurements = await unlessStopped(stopping, measure(contest, rounds));
-    const result: Result = { service, compared, peer: contest.peer, measurements };
+    const findings = await unlessStopped(stopping, probe(contest, rounds));
+    const result: Result = { service, compared, peer: contest.peer, measurements, findings };
     process.stdout.write(describeFigures(result));
     return result;
   } catch (error) {

@@ -1,161 +1,180 @@
-import { DatabaseSync } from 'node:sqlite';
-import { systemFiles } from '../src/core/files/system-files.ts';
-import { systemRandom } from '../src/core/random/system-random.ts';
-import { openStore } from '../src/core/store/store.ts';
-import type { Store } from '../src/core/store/types.ts';
-import { systemClock } from '../src/core/time/system-clock.ts';
-import { type Benchmark, both, type Contest, type Load, type Place } from './benchmark.ts';
+/**
+ * The kernel's store beside three others, each in a process of its own: the same entries, orders, loops and cache
+ * sizes for all. `store-alone.ts` has what has no peer.
+ */
+import { readdir, stat } from 'node:fs/promises';
+import path from 'node:path';
+import {
+  type Benchmark,
+  both,
+  type Contest,
+  type Finding,
+  type Load,
+  type Pair,
+  type Place,
+  type Workload,
+} from './benchmark.ts';
+import type { Order } from './store/contender.ts';
+import { type ContenderProcess, startContender } from './store/contender-process.ts';
+import { ENTRIES, LIVE_BYTES, VALUE_BYTES } from './store/entries.ts';
+import { bundled, nodeForSqlite } from './store/node-for.ts';
 
-const ENTRIES = 100_000;
-const FILL_AT_ONCE = 1_000;
-const VALUE_BYTES = 100;
+const MIB = 1_024 * 1_024;
+/** Room for everything: about 130 MB of pages. */
+const AMPLE_CACHE_BYTES = 256 * MIB;
+/** The data is ten times as much. */
+const SCARCE_CACHE_BYTES = 12 * MIB;
 const WRITERS = 32;
-const ROUND_MS = 700;
-/** Operations between two looks at the time. */
-const READS_AT_ONCE = 1_000;
-const TREE = 'bench';
+const UPDATES = 200_000;
 
-export const store: Benchmark = {
-  name: 'store',
-  compared: `the kernel's store beside SQLite (WAL, synchronous=FULL), ${ENTRIES.toLocaleString('en')} entries of ${VALUE_BYTES} bytes, both in this process; SQLite's one connection commits ${WRITERS} writers one after the other`,
-  prepare,
-};
-
-/** What both can do; `commit` resolves when the entry is durable. */
-interface Entries {
-  commit(key: Buffer, value: Buffer): Promise<void>;
-  fill(entries: readonly (readonly [Buffer, Buffer])[]): Promise<void>;
-  get(key: Buffer): Uint8Array | undefined;
-  /** Reads all in key order. @returns how many */
-  scan(): number;
+interface Rival {
+  readonly name: string;
+  readonly described: string;
+  readonly start: (place: Place) => Promise<ContenderProcess>;
+  /** The ratios of rates to be reached; what is not here is reported. */
+  readonly goals: Readonly<Record<string, number>>;
 }
 
-async function prepare(place: Place): Promise<Contest> {
-  const opened = place.stack.use(
-    await openStore({
-      files: systemFiles,
-      folder: `${place.folder}/store`,
-      clock: systemClock,
-      random: systemRandom,
-    }),
-  );
-  const database = place.stack.adopt(new DatabaseSync(`${place.folder}/sqlite`), (open) => open.close());
-  const sides = { ours: ofStore(opened), peer: ofSqlite(database) };
-  for (const side of [sides.ours, sides.peer]) await fill(side);
-  const cpu = (): number => {
-    const { user, system } = process.cpuUsage();
-    return user + system;
-  };
-  const { version } = database.prepare('SELECT sqlite_version() AS version').get() as { version: string };
-  return {
-    peer: `SQLite ${version} by node:sqlite`,
-    cpu: { ours: cpu, peer: cpu },
-    workloads: [
-      both('commit-1-writer', 'commit', sides, (side) => commits(side, 1)),
-      both(`commit-${WRITERS}-writers`, 'commit', sides, (side) => commits(side, WRITERS)),
-      both('random-read', 'read', sides, reads),
-      both('ordered-scan', 'key', sides, scans),
-    ],
-  };
+const SQLITE_GOALS = { 'commit-1-writer': 1, [`commit-${WRITERS}-writers`]: 8, 'bulk-load': 0.8 };
+
+const RIVALS: readonly Rival[] = [
+  {
+    name: 'store-node-sqlite',
+    described: 'SQLite by node:sqlite (WAL, synchronous=FULL)',
+    start: async (place) => startContender(place, process.execPath, scriptOf('node-sqlite')),
+    goals: { ...SQLITE_GOALS, 'random-read': 2, 'ordered-scan': 1.5 },
+  },
+  {
+    name: 'store-better-sqlite3',
+    described: 'SQLite by better-sqlite3 (WAL, synchronous=FULL)',
+    start: startBetterSqlite,
+    goals: SQLITE_GOALS,
+  },
+  {
+    name: 'store-lmdb',
+    described: 'LMDB by lmdb-js (overlappingSync off)',
+    start: async (place) =>
+      startContender(place, process.execPath, scriptOf('lmdb'), [place.programs.findNpmPackage('lmdb')]),
+    goals: {},
+  },
+];
+
+export const storeBenchmarks: readonly Benchmark[] = RIVALS.map((rival) => ({
+  name: rival.name,
+  compared: `the kernel's store beside ${rival.described}, ${ENTRIES.toLocaleString('en')} entries of ${VALUE_BYTES} bytes, each in a process of its own`,
+  prepare: (place) => prepare(place, rival),
+}));
+
+async function startBetterSqlite(place: Place): Promise<ContenderProcess> {
+  const location = place.programs.findNpmPackage('better-sqlite3');
+  const node = nodeForSqlite(location);
+  const script = await bundled(scriptOf('better-sqlite3'), place.folder);
+  return startContender(place, node, script, [location]);
 }
 
-function ofStore(opened: Store): Entries {
-  const put = ([key, value]: readonly [Buffer, Buffer]) => ({ kind: 'put', tree: TREE, key, value }) as const;
-  return {
-    commit: (key, value) => opened.commit([put([key, value])]),
-    fill: (entries) => opened.commit(entries.map(put)),
-    get: (key) => opened.get(TREE, key),
-    scan() {
-      let count = 0;
-      for (const { value } of opened.range(TREE)) count += Math.sign(value.length);
-      return count;
-    },
-  };
+function scriptOf(contender: string): string {
+  return `${import.meta.dirname}/servers/store-${contender}.ts`;
 }
 
-function ofSqlite(database: DatabaseSync): Entries {
-  database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;');
-  database.exec('CREATE TABLE bench (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID');
-  const put = database.prepare(
-    'INSERT INTO bench VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value',
-  );
-  const get = database.prepare('SELECT value FROM bench WHERE key = ?');
-  const all = database.prepare('SELECT key, value FROM bench ORDER BY key');
-  return {
-    async commit(key, value) {
-      put.run(key, value);
-    },
-    async fill(entries) {
-      database.exec('BEGIN');
-      for (const [key, value] of entries) put.run(key, value);
-      database.exec('COMMIT');
-    },
-    get: (key) => get.get(key)?.['value'] as Uint8Array | undefined,
-    scan() {
-      let count = 0;
-      for (const entry of all.iterate()) count += Math.sign((entry['value'] as Uint8Array).length);
-      return count;
-    },
-  };
-}
+/** A contender's process, and the folder of the entries that most workloads use. */
+class Side {
+  readonly #process: ContenderProcess;
+  readonly #folder: string;
+  #fresh = 0;
 
-async function fill(side: Entries): Promise<void> {
-  for (let from = 0; from < ENTRIES; from += FILL_AT_ONCE) {
-    await side.fill(Array.from({ length: FILL_AT_ONCE }, (_, n) => [keyOf(from + n), contentOf(from + n)]));
+  constructor(process: ContenderProcess, folder: string) {
+    this.#process = process;
+    this.#folder = folder;
+  }
+
+  get cpuMicros(): () => number {
+    return this.#process.cpuMicros;
+  }
+
+  /** Open with all its entries, and with this cache. */
+  readonly openWith = (cacheBytes: number): Promise<void> =>
+    this.#process.open(this.#entriesFolder, cacheBytes);
+
+  readonly openEmpty = (): Promise<void> =>
+    this.#process.openFresh(`${this.#folder}/fresh-${++this.#fresh}`, AMPLE_CACHE_BYTES);
+
+  readonly order =
+    (order: Order): Load =>
+    () =>
+      this.#process.order(order);
+
+  /** What its files take on the disk, by what they were asked to keep. */
+  async fileBytesPerLiveByte(): Promise<number> {
+    return (await occupiedBytes(this.#entriesFolder)) / LIVE_BYTES;
+  }
+
+  get #entriesFolder(): string {
+    return `${this.#folder}/entries`;
   }
 }
 
-/** `writers` of them at once, each waiting until its commit is durable before its next. */
-function commits(side: Entries, writers: number): Load {
-  return async () => {
-    const until = performance.now() + ROUND_MS;
-    let operations = 0;
-    const writer = async (): Promise<void> => {
-      while (performance.now() < until) {
-        await side.commit(keyOf(anyEntry()), contentOf(operations));
-        operations++;
-      }
-    };
-    await Promise.all(Array.from({ length: writers }, writer));
-    return { operations };
+async function prepare(place: Place, rival: Rival): Promise<Contest> {
+  // The peer first: it may be missing.
+  const peer = new Side(await rival.start(place), `${place.folder}/peer`);
+  const process = startContender(place, globalThis.process.execPath, scriptOf('octet'));
+  const sides = { ours: new Side(process, `${place.folder}/ours`), peer };
+  for (const side of [sides.ours, sides.peer]) {
+    await side.openWith(AMPLE_CACHE_BYTES);
+    await side.order({ what: 'load' })();
+  }
+  const afterLoad = await fileBytes(sides);
+  return {
+    peer: rival.described,
+    cpu: { ours: sides.ours.cpuMicros, peer: sides.peer.cpuMicros },
+    workloads: workloads(sides).map((workload) => ({
+      ...workload,
+      goal: rival.goals[workload.name] ?? 'reported',
+    })),
+    probes: [() => fileSizes(sides, afterLoad)],
   };
 }
 
-function reads(side: Entries): Load {
-  return async () => {
-    const until = performance.now() + ROUND_MS;
-    let operations = 0;
-    while (performance.now() < until) {
-      for (let n = 0; n < READS_AT_ONCE; n++) {
-        if (side.get(keyOf(anyEntry())) === undefined) throw new Error('an entry is missing');
-      }
-      operations += READS_AT_ONCE;
-    }
-    return { operations };
-  };
+function workloads(sides: Pair<Side>): Workload[] {
+  const ample = beforeEach(sides, (side) => side.openWith(AMPLE_CACHE_BYTES));
+  const scarce = beforeEach(sides, (side) => side.openWith(SCARCE_CACHE_BYTES));
+  const empty = beforeEach(sides, (side) => side.openEmpty());
+  const work = (name: string, operation: string, order: Order): Workload =>
+    both(name, operation, sides, (side) => side.order(order));
+  return [
+    { ...work('ordered-scan', 'key', { what: 'scan' }), before: ample },
+    { ...work('random-read', 'read', { what: 'read' }), before: ample },
+    { ...work('commit-1-writer', 'commit', { what: 'commit', writers: 1 }), before: ample },
+    { ...work(`commit-${WRITERS}-writers`, 'commit', { what: 'commit', writers: WRITERS }), before: ample },
+    { ...work('random-read-10x-cache', 'read', { what: 'read' }), before: scarce },
+    { ...work('bulk-load', 'key', { what: 'load' }), before: empty, isWarm: true },
+  ];
 }
 
-function scans(side: Entries): Load {
-  return async () => {
-    const until = performance.now() + ROUND_MS;
-    let operations = 0;
-    while (performance.now() < until) {
-      const count = side.scan();
-      if (count !== ENTRIES) throw new Error(`a scan found ${count} entries of ${ENTRIES}`);
-      operations += count;
-    }
-    return { operations };
-  };
+function beforeEach(sides: Pair<Side>, act: (side: Side) => Promise<void>): Pair<() => Promise<void>> {
+  return { ours: () => act(sides.ours), peer: () => act(sides.peer) };
 }
 
-function anyEntry(): number {
-  return Math.floor(Math.random() * ENTRIES);
+async function fileSizes(sides: Pair<Side>, afterLoad: Pair<number>): Promise<Finding[]> {
+  for (const side of [sides.ours, sides.peer]) {
+    await side.openWith(AMPLE_CACHE_BYTES);
+    await side.order({ what: 'update', entries: UPDATES })();
+  }
+  const unit = 'file bytes per live byte';
+  return [
+    { name: 'file-size-after-load', unit, values: { ...afterLoad } },
+    { name: 'file-size-after-updates', unit, values: { ...(await fileBytes(sides)) } },
+  ];
 }
 
-function keyOf(entry: number): Buffer {
-  return Buffer.from(`entry/${String(entry).padStart(10, '0')}`, 'latin1');
+async function fileBytes({ ours, peer }: Pair<Side>): Promise<Pair<number>> {
+  return { ours: await ours.fileBytesPerLiveByte(), peer: await peer.fileBytesPerLiveByte() };
 }
 
-function contentOf(entry: number): Buffer {
-  return Buffer.alloc(VALUE_BYTES, entry & 0xff);
+const BLOCK_BYTES = 512;
+
+/** Room made ahead counts, holes do not. */
+async function occupiedBytes(folder: string): Promise<number> {
+  const entries = await readdir(folder, { recursive: true });
+  const stats = await Promise.all(entries.map((entry) => stat(path.join(folder, entry))));
+  return stats.reduce((sum, { blocks }) => sum + blocks * BLOCK_BYTES, 0);
 }
