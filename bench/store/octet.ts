@@ -1,5 +1,4 @@
 /** The kernel's store as a contender. */
-import type { Files } from '../../src/core/files/files.ts';
 import { systemFiles } from '../../src/core/files/system-files.ts';
 import { systemRandom } from '../../src/core/random/system-random.ts';
 import { openStore, type StoreOptions } from '../../src/core/store/store.ts';
@@ -13,12 +12,8 @@ export async function openOctet(folder: string, cacheBytes: number): Promise<Con
   return contenderOf(await openStoreIn(folder, { cacheBytes }));
 }
 
-export function openStoreIn(
-  folder: string,
-  options: Partial<StoreOptions>,
-  files: Files = systemFiles,
-): Promise<Store> {
-  return openStore({ files, folder, clock: systemClock, random: systemRandom, ...options });
+export function openStoreIn(folder: string, options: Partial<StoreOptions>): Promise<Store> {
+  return openStore({ files: systemFiles, folder, clock: systemClock, random: systemRandom, ...options });
 }
 
 export function contenderOf(store: Store): Contender {

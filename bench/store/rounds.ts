@@ -50,8 +50,8 @@ class Rounds {
     const contender = this.#contender;
     if (contender === undefined) throw new Error('no contender is open');
     const any = new AnyEntry(++this.#seed);
-    if (order.what === 'load') return load(contender, inOrder(), ENTRIES);
-    if (order.what === 'update') return load(contender, updates(any), order.entries);
+    if (order.what === 'load') return loadAll(contender);
+    if (order.what === 'update') return update(contender, any, order.entries);
     if (order.what === 'commit') return commits(contender, order.writers, any);
     if (order.what === 'read') return reads(contender, any);
     return scan(contender);
@@ -73,6 +73,16 @@ class Rounds {
     await contender?.close();
     return 0;
   }
+}
+
+/** Writes all entries in the order of their keys. */
+export function loadAll(contender: Contender): Promise<number> {
+  return load(contender, inOrder(), ENTRIES);
+}
+
+/** Writes `count` entries anew, any of them. */
+export function update(contender: Contender, any: AnyEntry, count: number): Promise<number> {
+  return load(contender, updates(any), count);
 }
 
 function inOrder(): () => Entry {
