@@ -25,7 +25,7 @@ const AMPLE_CACHE_BYTES = 256 * MIB;
 /** The data is ten times as much. */
 const SCARCE_CACHE_BYTES = 12 * MIB;
 const WRITERS = 32;
-const UPDATES = 200_000;
+const UPDATES = 100_000;
 
 interface Rival {
   readonly name: string;

@@ -16,7 +16,7 @@ interface Database {
 interface Statement {
   run(...values: readonly Buffer[]): void;
   get(...values: readonly Buffer[]): unknown;
-  iterate(): Iterable<unknown>;
+  iterate(from: Buffer, limit: number): Iterable<unknown>;
   pluck(): Statement;
   raw(): Statement;
 }
@@ -39,7 +39,7 @@ function bindingOf(database: Database): SqliteBinding {
     },
     rows(sql) {
       const statement = database.prepare(sql).raw();
-      return () => statement.iterate() as Iterable<readonly [Uint8Array, Uint8Array]>;
+      return (from, limit) => statement.iterate(from, limit) as Iterable<readonly [Uint8Array, Uint8Array]>;
     },
     close: () => database.close(),
   };

@@ -11,7 +11,7 @@ interface Lmdb {
 interface Database {
   put(key: Buffer, value: Buffer): Promise<boolean>;
   getBinary(key: Buffer): Buffer | undefined;
-  getRange(): Iterable<{ key: Buffer; value: Buffer }>;
+  getRange(options: { start: Buffer; limit: number }): Iterable<{ key: Buffer; value: Buffer }>;
   close(): Promise<void>;
 }
 
@@ -33,9 +33,10 @@ function contenderOf(database: Database): Contender {
       await last;
     },
     get: (key) => database.getBinary(key),
-    scan() {
+    scan(start, limit) {
       let count = 0;
-      for (const { key, value } of database.getRange()) count += Math.sign(key.length * value.length);
+      for (const { key, value } of database.getRange({ start, limit }))
+        count += Math.sign(key.length * value.length);
       return count;
     },
     close: () => database.close(),

@@ -20,7 +20,8 @@ function bindingOf(database: DatabaseSync): SqliteBinding {
       const statement = database.prepare(sql);
       // Rows as arrays are the faster way.
       statement.setReturnArrays(true);
-      return () => statement.iterate() as unknown as Iterable<readonly [Uint8Array, Uint8Array]>;
+      return (from, limit) =>
+        statement.iterate(from, limit) as unknown as Iterable<readonly [Uint8Array, Uint8Array]>;
     },
     close: () => database.close(),
   };

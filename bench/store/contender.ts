@@ -12,8 +12,8 @@ export interface Contender {
   load(batch: readonly Entry[], isLast: boolean): Promise<void>;
   /** The value, the caller's to keep. */
   get(key: Buffer): Uint8Array | undefined;
-  /** Reads keys and values of all in key order. @returns how many there are */
-  scan(): number;
+  /** Reads keys and values in key order, from `from` on and at most `limit`. @returns how many there are */
+  scan(from: Buffer, limit: number): number;
   close(): Promise<void>;
 }
 

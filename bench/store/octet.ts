@@ -22,9 +22,10 @@ export function contenderOf(store: Store): Contender {
     commit: (key, value) => store.commit([put([key, value])]),
     load: (batch) => store.commit(batch.map(put)),
     get: (key) => store.get(TREE, key),
-    scan() {
+    scan(from, limit) {
       let count = 0;
-      for (const { key, value } of store.range(TREE)) count += Math.sign(key.length * value.length);
+      for (const { key, value } of store.range(TREE, { from, limit }))
+        count += Math.sign(key.length * value.length);
       return count;
     },
     close: () => store.close(),

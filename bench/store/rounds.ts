@@ -5,9 +5,10 @@
 import type { Contender, Entry, OpenContender, Order, Outcome } from './contender.ts';
 import { AnyEntry, checkContent, contentOf, ENTRIES, keyOf, newKey, writeKey } from './entries.ts';
 
-const ROUND_MS = 500;
+const ROUND_MS = 450;
 /** Reads between two looks at the time. */
 const READS_AT_ONCE = 1_000;
+const SCANNED_AT_ONCE = 100_000;
 const BATCH = 1_000;
 /** Batches that may be on their way to the disk at once. */
 const BATCHES_UNDER_WAY = 16;
@@ -38,6 +39,8 @@ class Rounds {
   #folder = '';
   #cacheBytes = 0;
   #seed = 0;
+  /** Entries of all rounds: each goes on where the last one ended. */
+  #scanned = 0;
 
   constructor(open: OpenContender) {
     this.#open = open;
@@ -54,7 +57,9 @@ class Rounds {
     if (order.what === 'update') return update(contender, any, order.entries);
     if (order.what === 'commit') return commits(contender, order.writers, any);
     if (order.what === 'read') return reads(contender, any);
-    return scan(contender);
+    const scanned = scans(contender, this.#scanned);
+    this.#scanned += scanned;
+    return scanned;
   }
 
   async #reopen(folder: string, cacheBytes: number): Promise<number> {
@@ -148,8 +153,16 @@ function reads(contender: Contender, any: AnyEntry): number {
   return operations;
 }
 
-function scan(contender: Contender): number {
-  const count = contender.scan();
-  if (count !== ENTRIES) throw new Error(`a scan found ${count} entries of ${ENTRIES}`);
-  return count;
+/** Goes on at `position`, and from the end to the beginning. @returns how many entries it read */
+function scans(contender: Contender, position: number): number {
+  const until = performance.now() + ROUND_MS;
+  const key = newKey();
+  let operations = 0;
+  while (performance.now() < until) {
+    const from = (position + operations) % ENTRIES;
+    const count = contender.scan(writeKey(key, from), SCANNED_AT_ONCE);
+    if (count !== SCANNED_AT_ONCE) throw new Error(`a scan from ${from} found ${count} entries`);
+    operations += count;
+  }
+  return operations;
 }

@@ -10,8 +10,8 @@ export interface SqliteBinding {
   writer(sql: string): (key: Buffer, value: Buffer) => void;
   /** A statement that finds one column of at most one row by a key. */
   finder(sql: string): (key: Buffer) => Uint8Array | undefined;
-  /** A statement of two columns, key and value. */
-  rows(sql: string): () => Iterable<readonly [Uint8Array, Uint8Array]>;
+  /** A statement of two columns, key and value, with the first key and a limit. */
+  rows(sql: string): (from: Buffer, limit: number) => Iterable<readonly [Uint8Array, Uint8Array]>;
   close(): void;
 }
 
@@ -25,7 +25,7 @@ export function sqliteContender(sqlite: SqliteBinding, cacheBytes: number): Cont
     'INSERT INTO bench VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value',
   );
   const get = sqlite.finder('SELECT value FROM bench WHERE key = ?');
-  const all = sqlite.rows('SELECT key, value FROM bench ORDER BY key');
+  const range = sqlite.rows('SELECT key, value FROM bench WHERE key >= ? ORDER BY key LIMIT ?');
   const putAll = (batch: readonly Entry[]): void => {
     sqlite.exec('BEGIN');
     for (const [key, value] of batch) put(key, value);
@@ -41,9 +41,9 @@ export function sqliteContender(sqlite: SqliteBinding, cacheBytes: number): Cont
       putAll(batch);
     },
     get,
-    scan() {
+    scan(from, limit) {
       let count = 0;
-      for (const [key, value] of all()) count += Math.sign(key.length * value.length);
+      for (const [key, value] of range(from, limit)) count += Math.sign(key.length * value.length);
       return count;
     },
     async close() {
