@@ -10,6 +10,7 @@ import type { StoreOptions } from '../src/core/store/store.ts';
 import type { Store } from '../src/core/store/types.ts';
 import type { Benchmark, Contest, Finding, Load, Place } from './benchmark.ts';
 import { median } from './measure.ts';
+import { diskSync } from './store/disk.ts';
 import { AnyEntry, ENTRIES } from './store/entries.ts';
 import { contenderOf, openStoreIn } from './store/octet.ts';
 import { commits, loadAll, update } from './store/rounds.ts';
@@ -53,6 +54,7 @@ async function prepare(place: Place): Promise<Contest> {
       (rounds) => costOfSync(subject, rounds),
       () => eventLoopDelay(subject),
       (rounds) => checkpointTurns(subject, rounds),
+      () => diskSync(place.folder),
     ],
   };
 }

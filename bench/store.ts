@@ -16,6 +16,7 @@ import {
 } from './benchmark.ts';
 import type { Order } from './store/contender.ts';
 import { type ContenderProcess, startContender } from './store/contender-process.ts';
+import { diskSync } from './store/disk.ts';
 import { ENTRIES, LIVE_BYTES, VALUE_BYTES } from './store/entries.ts';
 import { bundled, nodeForSqlite } from './store/node-for.ts';
 
@@ -130,7 +131,7 @@ async function prepare(place: Place, rival: Rival): Promise<Contest> {
       ...workload,
       goal: rival.goals[workload.name] ?? 'reported',
     })),
-    probes: [() => fileSizes(sides, afterLoad)],
+    probes: [() => fileSizes(sides, afterLoad), () => diskSync(place.folder)],
   };
 }
 
