@@ -1,5 +1,6 @@
 /** How long single turns of the event loop take, while nothing else runs. */
 import type { Finding } from '../benchmark.ts';
+import { median } from '../measure.ts';
 
 export interface LongestTurn {
   readonly milliseconds: number;
@@ -32,15 +33,19 @@ export async function longestTurn(work: () => Promise<void>): Promise<LongestTur
   return { milliseconds, cpuMilliseconds };
 }
 
+/** Linux counts a running thread's time up to its last tick, unless somebody asks for that of the whole process. */
 function threadCpuMilliseconds(): number {
+  process.cpuUsage();
   const { user, system } = process.threadCpuUsage();
   return (user + system) / 1_000;
 }
 
-/** The longest of each, of several. */
-export function longestOf(turns: readonly LongestTurn[]): Finding['values'] {
+/** Of several: now and then the garbage collector takes its turn in one. */
+export function describeTurns(turns: readonly LongestTurn[]): Finding['values'] {
+  const cpu = turns.map(({ cpuMilliseconds }) => cpuMilliseconds);
   return {
-    'CPU time': Math.max(...turns.map(({ cpuMilliseconds }) => cpuMilliseconds)),
-    time: Math.max(...turns.map(({ milliseconds }) => milliseconds)),
+    'CPU median': median(cpu),
+    'CPU highest': Math.max(...cpu),
+    'time highest': Math.max(...turns.map(({ milliseconds }) => milliseconds)),
   };
 }
