@@ -119,8 +119,9 @@ export class Page implements PageRef {
   }
 }
 
-/** Writes the header of an empty page. */
+/** Writes the header of an empty page. What the memory held before does not get into the file. */
 export function clearPage(page: Page, kind: PageKind, level: number): void {
+  page.bytes.fill(0);
   page.view.setUint32(NUMBER_AT, page.number);
   page.view.setUint32(STAMP_AT, page.stamp);
   page.view.setUint8(KIND_AT, kind);
