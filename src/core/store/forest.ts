@@ -80,19 +80,18 @@ export class Forest {
   }
 
   /** A scan of the current state, valid until the next change. */
-  range(tree: string, options: RangeOptions): IterableIterator<Entry> {
+  cursor(tree: string, options: RangeOptions): Cursor {
     this.checkOpen();
     const changes = this.#changes;
     return new Cursor(this.pages, this.root(tree), options, () => this.#changes === changes);
   }
 
+  range(tree: string, options: RangeOptions): IterableIterator<Entry> {
+    return this.cursor(tree, options)[Symbol.iterator]();
+  }
+
   /** A scan of `version`. @param isTaken false once the reader has released it */
-  rangeIn(
-    version: Version,
-    tree: string,
-    options: RangeOptions,
-    isTaken: () => boolean,
-  ): IterableIterator<Entry> {
+  cursorIn(version: Version, tree: string, options: RangeOptions, isTaken: () => boolean): Cursor {
     this.checkOpen();
     return new Cursor(this.pages, this.root(tree, version), options, () => !this.#isClosed && isTaken());
   }

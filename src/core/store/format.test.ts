@@ -72,7 +72,7 @@ const root: Root = {
 test('a root looks as the file head draws it', () => {
   const bytes = encodeRoot(root);
   const fields = [
-    '6f63746574706773' + '00000001' + '00002000' + '0000000000000005',
+    '6f63746574706773' + '00000002' + '00002000' + '0000000000000005',
     '0000000300000004' + '0000000600000007' + '00000008',
     '0000000000000009' + '000000000000000a',
     'ee'.repeat(16),
@@ -91,7 +91,7 @@ test('what is no root is refused with a reason', () => {
   rotten[60]! ^= 1;
   assert.match(String(reasonOf(rotten)), /checksum/);
   const newer = encodeRoot(root);
-  newer.writeUInt32BE(2, 28);
+  newer.writeUInt32BE(3, 28);
   assert.throws(() => reasonOf(newer), { code: 'newer-format' });
 });
 

@@ -13,7 +13,9 @@
  *      4    4   number     the page's own place, so that a write that went elsewhere is seen
  *      8    4   stamp      drawn at random for each checkpoint; whoever refers to the page repeats it, so that
  *                          a write that never reached the disk is seen (the old page there has another stamp)
- *     12    1   kind       1 branch, 2 leaf, 3 part of a long value, 4 root
+ *     12    1   kind       1 branch, 2 leaf, 3 part of a long value, 4 root; the highest bit is set when the
+ *                          keys of a branch or a leaf have a prefix in common that is stored once, at the end
+ *                          of the page (since format 2 of the file, see root.ts)
  *     13    1   level      0 for a leaf, one more than its children for a branch; the highest bit is set when
  *                          a leaf below, or the page itself, may hold a long value: without it a whole tree
  *                          can be let go of and its leaves not be read
@@ -21,6 +23,9 @@
  *     16    2   cells      where the lowest cell begins
  *     18    2   holes      bytes between the cells that removed cells left behind
  *     20        the rest depends on the kind: node.ts (1, 2), long-value.ts (3), root.ts (4)
+ *
+ * A page without a prefix is the same in format 1 and 2: a file may hold pages of both, and a page of format 1
+ * is changed like any other.
  *
  * A page that a root reaches is never written again: a change goes to a copy under another number. So no
  * crash can tear a page that matters, and an old root is a whole old state.
@@ -37,6 +42,7 @@ export type PageKind = typeof BRANCH | typeof LEAF | typeof LONG_VALUE | typeof 
 
 export const HEADER_BYTES = 20;
 
+const PREFIX_BIT = 0x80;
 const LONG_VALUES_BIT = 0x80;
 
 const CHECKSUM_AT = 0;
@@ -47,6 +53,8 @@ const LEVEL_AT = 13;
 const COUNT_AT = 14;
 const CELLS_AT = 16;
 const HOLES_AT = 18;
+/** Of a page with a prefix: the length of the prefix, which lies before it. */
+const PREFIX_BYTES_AT = PAGE_BYTES - 2;
 
 /** What refers to a page: its place, and the stamp that it must carry. */
 export interface PageRef {
@@ -79,7 +87,18 @@ export class Page implements PageRef {
   }
 
   get kind(): number {
-    return this.view.getUint8(KIND_AT);
+    return this.view.getUint8(KIND_AT) & ~PREFIX_BIT;
+  }
+
+  /** The length of the prefix of its keys, 0 when it has none. */
+  get prefixBytes(): number {
+    return this.view.getUint8(KIND_AT) < PREFIX_BIT ? 0 : this.view.getUint16(PREFIX_BYTES_AT);
+  }
+
+  /** Says how long the prefix is; the bytes of the prefix are the caller's to write. */
+  set prefixBytes(length: number) {
+    this.view.setUint8(KIND_AT, length === 0 ? this.kind : this.kind | PREFIX_BIT);
+    if (length > 0) this.view.setUint16(PREFIX_BYTES_AT, length);
   }
 
   get level(): number {

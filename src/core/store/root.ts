@@ -3,7 +3,7 @@
  *
  *   offset size   (after the header of every page, kind 4, stamp 0)
  *     20    8     magic            "octetpgs"
- *     28    4     format           1
+ *     28    4     format           2, or 1 from an earlier release
  *     32    4     page bytes       8192
  *     36    8     generation       counts checkpoints; its lowest bit tells the page; the higher root is newer
  *     44    8     catalog          number and stamp of the root of the tree of trees; 0 when there are no trees
@@ -14,6 +14,10 @@
  *     80   16     chain            and its chain
  *     96   36     incarnation      the journal that this is a checkpoint of
  *
+ * Format 1: nodes without a prefix (page.ts, node.ts). Format 2: a node may have one. Both are read; what is
+ * written says 2, for a release that knows no prefixes must not read on. So a file of format 1 becomes one of
+ * format 2 with the next root, and its pages change as they are written for other reasons.
+ *
  * The catalog is a tree like the others: tree name (UTF-8) → number and stamp of the tree's root.
  */
 import type { OpenFile } from '../files/files.ts';
@@ -22,7 +26,8 @@ import { StoreError } from './errors.ts';
 import { PAGE_BYTES } from './limits.ts';
 import { clearPage, flawOf, Page, type PageRef, ROOT, sealPage } from './page.ts';
 
-export const FORMAT = 1;
+export const FORMAT = 2;
+const OLDEST_FORMAT = 1;
 const MAGIC = 'octetpgs';
 const MAGIC_AT = 20;
 const FORMAT_AT = 28;
@@ -93,7 +98,8 @@ export function decodeRoot(bytes: Buffer, number: number): Root | string {
   }
   const flaw = flawOf(bytes, { number, stamp: 0 });
   if (flaw !== undefined) return flaw;
-  if (!magic || format !== FORMAT || bytes.readUInt32BE(PAGE_BYTES_AT) !== PAGE_BYTES) return 'it is no root';
+  if (!magic || format < OLDEST_FORMAT || bytes.readUInt32BE(PAGE_BYTES_AT) !== PAGE_BYTES)
+    return 'it is no root';
   const root = readFields(bytes);
   return rootPageNumber(root.generation) === number ? root : 'its generation belongs to the other root page';
 }

@@ -1,6 +1,7 @@
+import type { Cursor } from './cursor.ts';
 import { StoreError } from './errors.ts';
 import type { Forest } from './forest.ts';
-import type { Entry, RangeOptions, Snapshot } from './types.ts';
+import type { Entry, EntryCursor, RangeOptions, Snapshot } from './types.ts';
 import type { Version } from './versions.ts';
 
 /** A version for a reader outside of the store. */
@@ -22,7 +23,15 @@ export class TreeSnapshot implements Snapshot {
   }
 
   range(tree: string, options: RangeOptions = {}): IterableIterator<Entry> {
-    return this.#forest.rangeIn(this.#version(), tree, options, () => this.#taken !== undefined);
+    return this.#cursor(tree, options)[Symbol.iterator]();
+  }
+
+  cursor(tree: string, options: RangeOptions = {}): EntryCursor {
+    return this.#cursor(tree, options);
+  }
+
+  #cursor(tree: string, options: RangeOptions): Cursor {
+    return this.#forest.cursorIn(this.#version(), tree, options, () => this.#taken !== undefined);
   }
 
   #version(): Version {

@@ -282,7 +282,7 @@ test('a file of a newer format is refused, naming both', async () => {
   sealPage(root);
   await file.write(0, root);
   await file.close();
-  await assert.rejects(openOn(disk), { code: 'newer-format', message: /format 9.*knows 1/ });
+  await assert.rejects(openOn(disk), { code: 'newer-format', message: /format 9.*knows 2/ });
 });
 
 test('pages and a journal that do not belong together are refused', async () => {

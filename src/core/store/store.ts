@@ -33,7 +33,16 @@ import {
 import { encodeCommit } from './record.ts';
 import { recover } from './recovery.ts';
 import { TreeSnapshot } from './snapshot.ts';
-import type { Change, Entry, RangeOptions, Snapshot, Store, StoreHealth, StoreStats } from './types.ts';
+import type {
+  Change,
+  Entry,
+  EntryCursor,
+  RangeOptions,
+  Snapshot,
+  Store,
+  StoreHealth,
+  StoreStats,
+} from './types.ts';
 import { NeedsVersion } from './undo.ts';
 
 export interface StoreOptions {
@@ -161,6 +170,10 @@ class TreeStore implements Store {
 
   range(tree: string, options: RangeOptions = {}): IterableIterator<Entry> {
     return this.#forest.range(tree, options);
+  }
+
+  cursor(tree: string, options: RangeOptions = {}): EntryCursor {
+    return this.#forest.cursor(tree, options);
   }
 
   snapshot(): Snapshot {

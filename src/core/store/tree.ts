@@ -10,23 +10,20 @@
  * A page less than a quarter full is joined with a neighbour when both fit well into one. An empty page goes
  * away, and a tree without keys has no page at all.
  */
-
+import { assert } from '../assert.ts';
 import { readLongValue, retireLongValue, writeLongValue } from './long-value.ts';
 import {
-  appendCells,
   branchCellBytes,
   childNumber,
   childSlot,
   childStamp,
-  clearFirstKey,
-  divide,
   hasLongValue,
-  hasRoom,
   holdsKey,
   insertChild,
   insertLongValue,
   insertValue,
   isLong,
+  keyCopy,
   keyView,
   leafCellBytes,
   longValueRef,
@@ -42,6 +39,7 @@ import {
 } from './node.ts';
 import { BRANCH, LEAF, type Page, type PageRef } from './page.ts';
 import type { Pages } from './pages.ts';
+import { commonBytes, divide, joinCells, joinedBytes, makeRoom, moveCells } from './room.ts';
 import { type Inverse, NeedsVersion } from './undo.ts';
 
 /** Below this a page looks for a neighbour to join. */
@@ -52,6 +50,12 @@ const JOINED_BYTES_MAX = Math.floor((NODE_BYTES * 3) / 4);
 const EMPTY = Buffer.alloc(0);
 
 type Root = PageRef | undefined;
+
+/** Where a cell goes. */
+interface Place {
+  readonly page: Page;
+  readonly slot: number;
+}
 
 /** The leaf that holds `key`, or would. */
 export function findLeaf(pages: Pages, root: PageRef, key: Uint8Array): Page {
@@ -210,27 +214,39 @@ export class TreeWriter {
     const long = isLong(key.length, value.length);
     const first = long ? writeLongValue(this.#pages, value) : undefined;
     const size = leafCellBytes(key.length, value.length, long);
-    const place = hasRoom(leaf, size) ? { page: leaf, slot } : undefined;
-    const division = place === undefined ? this.#divide(leaf, slot, size) : undefined;
-    const { page, slot: at } = place ?? division!;
+    const division = makeRoom(leaf, key, size) ? undefined : this.#divideLeaf(leaf, slot, key, size);
+    const { page, slot: at } = division ?? { page: leaf, slot };
     if (first === undefined) insertValue(page, at, key, value);
     else {
       insertLongValue(page, at, key, value.length, first);
-      page.noteLongValues();
-      for (const { branch } of this.#path) branch.noteLongValues();
+      this.#noteLongValues(page);
     }
     if (division === undefined) return this.#root(leaf);
     return this.#insertIntoParent(leaf, separator(leaf, division.right), division.right);
   }
 
-  /** Moves part of a full page to a new right neighbour, and tells where a new cell at `slot` now belongs. */
-  #divide(page: Page, slot: number, size: number): { page: Page; slot: number; right: Page } {
-    const { from, newGoesRight } = divide(page, slot, size);
-    const right = this.#pages.create(page.level === 0 ? LEAF : BRANCH, page.level);
-    if (page.mayHoldLongValues) right.noteLongValues();
-    appendCells(page, from, page.count, right);
-    removeCells(page, from, page.count);
-    return newGoesRight ? { page: right, slot: slot - from, right } : { page, slot, right };
+  #noteLongValues(leaf: Page): void {
+    leaf.noteLongValues();
+    for (const { branch } of this.#path) branch.noteLongValues();
+  }
+
+  /** Moves part of a full leaf to a new right neighbour, and tells where a new cell at `slot` now belongs. */
+  #divideLeaf(leaf: Page, slot: number, key: Uint8Array, size: number): Place & { right: Page } {
+    const { from, newGoesRight } = divide(leaf, slot, key, size);
+    const right = this.#sibling(leaf);
+    moveCells(leaf, from, right);
+    // Between the two it goes left if it can: without what has moved the left one may have a longer prefix.
+    const triesLeft = !newGoesRight || slot === from;
+    if (triesLeft && makeRoom(leaf, key, size)) return { page: leaf, slot, right };
+    assert(newGoesRight && makeRoom(right, key, size), `a part of page ${leaf.number} has room`);
+    return { page: right, slot: slot - from, right };
+  }
+
+  /** A new page of the same kind. */
+  #sibling(page: Page): Page {
+    const sibling = this.#pages.create(page.level === 0 ? LEAF : BRANCH, page.level);
+    if (page.mayHoldLongValues) sibling.noteLongValues();
+    return sibling;
   }
 
   /** Adds `right`, whose keys begin at `key`, behind `left` in the branch above. @returns the root */
@@ -238,16 +254,29 @@ export class TreeWriter {
     const step = this.#path.pop();
     if (step === undefined) return this.#grow(left, key, right);
     const { branch, slot } = step;
-    const size = branchCellBytes(key.length);
-    if (hasRoom(branch, size)) {
-      insertChild(branch, slot + 1, key, right);
-      return this.#root(branch);
+    if (!makeRoom(branch, key, branchCellBytes(key.length))) {
+      return this.#divideBranch(branch, slot + 1, key, right);
     }
-    const division = this.#divide(branch, slot + 1, size);
-    insertChild(division.page, division.slot, key, right);
-    const up = Buffer.from(keyView(division.right, 0));
-    clearFirstKey(division.right);
-    return this.#insertIntoParent(branch, up, division.right);
+    insertChild(branch, slot + 1, key, right);
+    return this.#root(branch);
+  }
+
+  /** Divides a full branch for `child` at `slot`. @returns the root */
+  #divideBranch(branch: Page, slot: number, key: Uint8Array, child: Page): PageRef {
+    const size = branchCellBytes(key.length);
+    const { from, newGoesRight } = divide(branch, slot, key, size);
+    const right = this.#sibling(branch);
+    if (from === branch.count) {
+      insertChild(right, 0, key, child);
+      return this.#insertIntoParent(branch, key, right);
+    }
+    const up = keyCopy(branch, from);
+    moveCells(branch, from, right);
+    const goesRight = newGoesRight && slot > from;
+    const page = goesRight ? right : branch;
+    assert(makeRoom(page, key, size), `a part of page ${branch.number} has room`);
+    insertChild(page, goesRight ? slot - from : slot, key, child);
+    return this.#insertIntoParent(branch, up, right);
   }
 
   #grow(left: Page, key: Uint8Array, right: Page): PageRef {
@@ -285,13 +314,14 @@ export class TreeWriter {
    */
   #join(branch: Page, slot: number): boolean {
     if (slot + 1 >= branch.count) return false;
-    const right = this.#readIfSound(branch, slot + 1);
     const left = this.#readIfSound(branch, slot);
+    const right = this.#readIfSound(branch, slot + 1);
     if (left === undefined || right === undefined) return false;
-    const key = Buffer.from(keyView(branch, slot + 1));
-    const keyBytes = right.level === 0 ? 0 : key.length;
-    if (usedBytes(left) + usedBytes(right) + keyBytes > JOINED_BYTES_MAX) return false;
-    this.#moveAll(right, key, writableChild(this.#pages, branch, slot));
+    const key = keyCopy(branch, slot + 1);
+    if (joinedBytes(left, key, right) > JOINED_BYTES_MAX) return false;
+    const joined = writableChild(this.#pages, branch, slot);
+    if (right.mayHoldLongValues) joined.noteLongValues();
+    joinCells(joined, key, right);
     this.#pages.retire(right.number, right.birth);
     removeChildren(branch, slot + 1, slot + 2);
     return true;
@@ -303,17 +333,6 @@ export class TreeWriter {
     } catch {
       return undefined;
     }
-  }
-
-  /** @param key what separates the pages: the first key of a branch on the right, left out there */
-  #moveAll(right: Page, key: Buffer, left: Page): void {
-    if (right.mayHoldLongValues) left.noteLongValues();
-    if (right.level === 0) {
-      appendCells(right, 0, right.count, left);
-      return;
-    }
-    insertChild(left, left.count, key, { number: childNumber(right, 0), stamp: childStamp(right, 0) });
-    appendCells(right, 1, right.count, left);
   }
 
   /** A root without cells goes away, and so does one with a single child. */
@@ -383,9 +402,6 @@ export class TreeWriter {
 
 /** The shortest key that is above every key of `left` and not above the first of `right`. */
 function separator(left: Page, right: Page): Buffer {
-  const last = keyView(left, left.count - 1);
-  const first = keyView(right, 0);
-  let shared = 0;
-  while (shared < last.length && last[shared] === first[shared]) shared += 1;
-  return Buffer.from(first.subarray(0, shared + 1));
+  const first = keyCopy(right, 0);
+  return first.subarray(0, commonBytes(keyView(left, left.count - 1), first) + 1);
 }
