@@ -38,6 +38,7 @@ const BRANCH_CELL_HEAD = 10;
 const LONG_FLAG = 0x8000_0000;
 const LONG_REF_BYTES = 8;
 const PREFIX_LENGTH_BYTES = 2;
+const NO_PREFIX = Buffer.alloc(0);
 /** From this length on the native comparison, and the native copy, are faster than a loop. */
 const NATIVE_COMPARE_FROM_BYTES = 90;
 const NATIVE_COPY_FROM_BYTES = 24;
@@ -216,6 +217,13 @@ function differenceAt(page: Page, start: number, length: number, key: Uint8Array
   return 0;
 }
 
+/** The first `length` bytes of the key at `slot`, which need not be there when they are part of the prefix. */
+export function prefixOf(page: Page, slot: number, length: number): Buffer {
+  const start = PAGE_BYTES - PREFIX_LENGTH_BYTES - page.prefixBytes;
+  if (length <= page.prefixBytes) return page.bytes.subarray(start, start + length);
+  return keyView(page, slot).subarray(0, length);
+}
+
 /** How many bytes of the prefix of the page `key` begins with. */
 export function sharedWithPrefix(page: Page, key: Uint8Array): number {
   const length = page.prefixBytes;
@@ -355,7 +363,7 @@ export function removeCells(page: Page, start: number, end: number): void {
   page.bytes.copyWithin(at, HEADER_BYTES + end * SLOT_BYTES, HEADER_BYTES + page.count * SLOT_BYTES);
   page.count -= end - start;
   page.lastInserted = -1;
-  if (page.count === 0) startCells(page, 0);
+  if (page.count === 0) startCells(page, NO_PREFIX);
 }
 
 /** Removes child cells and keeps the rule that the first cell of a branch has no key. */
@@ -367,18 +375,13 @@ export function removeChildren(page: Page, start: number, end: number): void {
   page.view.setUint16(cell + 8, 0);
 }
 
-/** Makes the page one without cells, and with room for a prefix of `prefixBytes`. */
-function startCells(page: Page, prefixBytes: number): void {
-  page.prefixBytes = prefixBytes;
+/** Makes the page one without cells, whose keys will begin with `prefix`. */
+export function startCells(page: Page, prefix: Uint8Array): void {
+  page.prefixBytes = prefix.length;
   page.count = 0;
-  page.cells = PAGE_BYTES - prefixArea(prefixBytes);
+  page.cells = PAGE_BYTES - prefixArea(prefix.length);
   page.holes = 0;
-}
-
-/** Makes the page one without cells, whose prefix is the first `prefixBytes` bytes of the key at `slot` of `model`. */
-export function startLike(page: Page, prefixBytes: number, model: Page, slot: number): void {
-  startCells(page, prefixBytes);
-  if (prefixBytes > 0) keyView(model, slot).copy(page.bytes, prefixAt(page), 0, prefixBytes);
+  if (prefix.length > 0) page.bytes.set(prefix, page.cells);
 }
 
 /** Copies the cells from `start` up to `end` behind those of `to`, which has room, and whose prefix they share. */
@@ -405,7 +408,7 @@ function appendCell(from: Page, slot: number, to: Page): void {
 export function rebuild(page: Page, prefixBytes: number, count = page.count): void {
   const { lastInserted } = page;
   const old = new Page(Buffer.from(page.bytes), page.number, page.stamp, page.birth, false);
-  startLike(page, prefixBytes, old, firstKeyed(old));
+  startCells(page, prefixOf(old, firstKeyed(old), prefixBytes));
   appendCells(old, 0, count, page);
   page.lastInserted = lastInserted;
 }

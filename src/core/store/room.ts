@@ -22,10 +22,11 @@ import {
   keyView,
   NODE_BYTES,
   prefixArea,
+  prefixOf,
   rebuild,
   SLOT_BYTES,
   sharedWithPrefix,
-  startLike,
+  startCells,
   usedBytes,
 } from './node.ts';
 import { BRANCH, LEAF, type Page } from './page.ts';
@@ -150,11 +151,14 @@ function divideBefore(page: Page, grownBy: number, newBytes: number): Division {
 
 /**
  * Moves the cells from `from` on to `right`, an empty page of the same kind; of a branch the first of them loses
- * its key. Both sides take the longest prefix.
+ * its key. Both sides take the longest prefix; where nothing moves, the right one that of the left, for what
+ * comes there will be like what is here.
  */
 export function moveCells(page: Page, from: number, right: Page): void {
-  if (from === page.count) return;
-  startLike(right, longestPrefix(page, from, page.count), page, from);
+  const moves = from < page.count;
+  const prefix = moves ? longestPrefix(page, from, page.count) : page.prefixBytes;
+  startCells(right, prefixOf(page, from, prefix));
+  if (!moves) return;
   appendCells(page, from, page.count, right);
   rebuild(page, longestPrefix(page, 0, from), from);
 }

@@ -266,12 +266,12 @@ export class TreeWriter {
     const size = branchCellBytes(key.length);
     const { from, newGoesRight } = divide(branch, slot, key, size);
     const right = this.#sibling(branch);
-    if (from === branch.count) {
-      insertChild(right, 0, key, child);
-      return this.#insertIntoParent(branch, key, right);
-    }
-    const up = keyCopy(branch, from);
+    const up = from < branch.count ? keyCopy(branch, from) : key;
     moveCells(branch, from, right);
+    if (right.count === 0) {
+      insertChild(right, 0, key, child);
+      return this.#insertIntoParent(branch, up, right);
+    }
     const goesRight = newGoesRight && slot > from;
     const page = goesRight ? right : branch;
     assert(makeRoom(page, key, size), `a part of page ${branch.number} has room`);
