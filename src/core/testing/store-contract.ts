@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import type { Random } from '../random/random.ts';
 import { SeededRandom } from '../random/seeded-random.ts';
-import type { Change, RangeOptions, Reader, Snapshot, Store } from '../store/types.ts';
+import type { Change, EntryCursor, RangeOptions, Reader, Snapshot, Store } from '../store/types.ts';
 
 export interface StoreUnderTest {
   /** Opens the store; after a close, the same one again. */
@@ -161,10 +161,34 @@ export function verifyRanges(random: Random, reader: Reader, model: StoreModel, 
     const options = randomRange(random);
     const keys = [...reader.range(tree, options)].map(({ key }) => latin1(key));
     assert.deepEqual(keys, model.range(tree, options));
+    verifyCursor(random, reader, model, tree, options);
     const key = randomKey(random);
     const expected = model.get(tree, latin1(key));
     assert.equal(reader.has(tree, key), expected !== undefined);
     assert.deepEqual(reader.get(tree, key), expected);
+  }
+}
+
+/** Sends a cursor to random keys and compares what it finds from there. */
+function verifyCursor(
+  random: Random,
+  reader: Reader,
+  model: StoreModel,
+  tree: string,
+  { limit: _, ...options }: RangeOptions,
+): void {
+  using cursor = reader.cursor(tree, options);
+  const keys = model.range(tree, options);
+  for (let seeks = 0; seeks < 3; seeks += 1) {
+    const target = latin1(randomKey(random));
+    const rest = keys.filter((key) => (options.reverse ? key <= target : key >= target));
+    let found = cursor.seek(Buffer.from(target, 'latin1'));
+    for (const key of rest.slice(0, 20)) {
+      assert.ok(found && latin1(cursor.key) === key, `tree ${tree}, from ${target} to ${key}`);
+      assert.ok(cursor.value.equals(model.get(tree, key)!), `tree ${tree}, the value of ${key}`);
+      found = cursor.next();
+    }
+    assert.equal(found, rest.length > 20);
   }
 }
 
@@ -200,6 +224,7 @@ export function storeContract(name: string, make: Make, seeds: readonly number[]
   suite(`store contract: ${name}`, () => {
     commits(make);
     ranges(make);
+    cursors(make);
     snapshots(make);
     refusals(make);
     randomOperations(make, seeds);
@@ -304,6 +329,156 @@ function ranges(make: Make): void {
         [...steady].map(({ key }) => String(key)),
         ['2'],
       );
+    });
+  });
+}
+
+/** What is left of a cursor's range, read through its views. */
+function textsOf(cursor: EntryCursor): string[] {
+  const found: string[] = [];
+  while (cursor.next()) found.push(`${cursor.key}=${cursor.value}`);
+  return found;
+}
+
+const LONG = 'x'.repeat(5_000);
+const rowKey = (n: number) => `users/by-name/${String(n).padStart(5, '0')}`;
+const bound = (n: number) => Buffer.from(rowKey(n));
+
+/** The even numbers up to 1,798: enough for several leaves, with prefixes, and values of every kind. */
+const ROWS = Array.from({ length: 900 }, (_, n) => {
+  return put(rowKey(n * 2), n % 100 === 0 ? LONG : `${n}`.repeat(n % 9));
+});
+
+/** Where a cursor between 100 and 1,500 that is sent to `key` finds itself, and the entry after that. */
+function found(store: Store, key: number, reverse: boolean): string {
+  using cursor = store.cursor('a', { from: bound(100), to: bound(1_500), reverse });
+  cursor.next();
+  const first = cursor.seek(bound(key)) ? String(cursor.key) : 'nothing';
+  const next = cursor.next() ? String(cursor.key) : 'end';
+  return `${first} ${next}`.replaceAll('users/by-name/', '');
+}
+
+function cursors(make: Make): void {
+  test('a cursor gives what a range gives, either way and within bounds', async () => {
+    await withStore(make, async (store) => {
+      await store.commit(ROWS);
+      using snapshot = store.snapshot();
+      const bounds = [{}, { from: bound(301) }, { to: bound(1_202) }, { from: bound(3), to: bound(1_700) }];
+      const both = bounds.flatMap((options) => [options, { ...options, reverse: true }]);
+      for (const options of both.flatMap((option) => [
+        option,
+        ...[0, 1, 700].map((limit) => ({ ...option, limit })),
+      ])) {
+        for (const reader of [store, snapshot]) {
+          using cursor = reader.cursor('a', options);
+          assert.deepEqual(textsOf(cursor), texts(store, options), JSON.stringify(options));
+          assert.equal(cursor.next(), false);
+        }
+      }
+      assert.equal(store.cursor('nowhere').next(), false);
+    });
+  });
+
+  test('a cursor gives views, a new one only for a new length, and the length of a value unread', async () => {
+    await withStore(make, async (store) => {
+      await store.commit([
+        put('k1', 'one'),
+        put('k2', 'two'),
+        put('k3', LONG),
+        put('k44', 'four'),
+        put('k5', '555'),
+      ]);
+      using cursor = store.cursor('a');
+      cursor.next();
+      const { key, value } = cursor;
+      assert.equal(`${key}=${value}`, 'k1=one');
+      cursor.next();
+      assert.equal(cursor.key, key);
+      assert.equal(cursor.value, value);
+      assert.equal(`${key}=${value}`, 'k2=two');
+      cursor.next();
+      assert.equal(cursor.valueBytes, LONG.length);
+      assert.equal(String(cursor.value), LONG);
+      cursor.next();
+      assert.equal(`${cursor.key}=${cursor.value}`, 'k44=four');
+      assert.equal(cursor.valueBytes, 4);
+      cursor.next();
+      assert.equal(cursor.key, key);
+      assert.equal(`${key}=${cursor.value}`, 'k5=555');
+    });
+  });
+
+  test('a cursor goes to any key of its range, forth and back, and on from there', async () => {
+    await withStore(make, async (store) => {
+      await store.commit(ROWS);
+      const forwards = [50, 100, 101, 801, 802, 1_498, 1_499, 1_600].map((key) => found(store, key, false));
+      const onwards = [
+        '00100 00102',
+        '00100 00102',
+        '00102 00104',
+        '00802 00804',
+        '00802 00804',
+        '01498 end',
+      ];
+      assert.deepEqual(forwards, [...onwards, 'nothing end', 'nothing end']);
+      const backwards = [1_600, 1_500, 1_498, 801, 800, 101, 100, 99].map((key) => found(store, key, true));
+      const last = Array.from({ length: 3 }, () => '01498 01496');
+      const middle = ['00800 00798', '00800 00798', '00100 end', '00100 end'];
+      assert.deepEqual(backwards, [...last, ...middle, 'nothing end']);
+    });
+  });
+
+  test('a cursor may be sent back after its end, and counts every entry towards its limit', async () => {
+    await withStore(make, async (store) => {
+      await store.commit([put('1', ''), put('2', ''), put('3', '')]);
+      using cursor = store.cursor('a', { limit: 5 });
+      assert.deepEqual(textsOf(cursor), ['1=', '2=', '3=']);
+      assert.equal(cursor.seek(Buffer.from('2')), true);
+      assert.deepEqual(textsOf(cursor), ['3=']);
+      assert.equal(cursor.seek(Buffer.from('1')), false);
+    });
+  });
+
+  test('a cursor is on no entry before its first and after its last, nor after its release', async () => {
+    await withStore(make, async (store) => {
+      await store.commit([put('k', 'v')]);
+      const cursor = store.cursor('a');
+      assert.throws(() => cursor.key, /on no entry/);
+      cursor.next();
+      assert.equal(cursor.next(), false);
+      assert.throws(() => cursor.value, /on no entry/);
+      cursor.seek(Buffer.from('k'));
+      cursor.release();
+      cursor.release();
+      assert.throws(() => cursor.key, /on no entry/);
+      assert.equal(cursor.next(), false);
+      assert.equal(cursor.seek(Buffer.from('k')), false);
+    });
+  });
+
+  test('a cursor used after a commit is refused; one of a snapshot goes on until its release', async () => {
+    await withStore(make, async (store) => {
+      await store.commit([put('1', 'one'), put('2', 'two')]);
+      const snapshot = store.snapshot();
+      const overtaken = store.cursor('a');
+      const steady = snapshot.cursor('a');
+      overtaken.next();
+      steady.next();
+      await store.commit([put('1', 'ONE')]);
+      const key = Buffer.from('1');
+      const uses = [
+        () => overtaken.key,
+        () => overtaken.value,
+        () => overtaken.next(),
+        () => overtaken.seek(key),
+      ];
+      for (const use of uses) assert.throws(use, /snapshot/);
+      assert.equal(`${steady.key}=${steady.value}`, '1=one');
+      assert.deepEqual(textsOf(steady), ['2=two']);
+      steady.seek(key);
+      snapshot.release();
+      assert.throws(() => steady.value, /release/);
+      assert.throws(() => snapshot.cursor('a'), { code: 'closed' });
     });
   });
 }
