@@ -60,7 +60,7 @@ export async function describeStore(files: Files, folder: string): Promise<Store
     const { roots, flaws } = await readRoots(file);
     const pages = new Pages(file, 0, 0);
     return {
-      format: FORMAT,
+      format: roots[0]?.format ?? FORMAT,
       path: file.path,
       pageBytes: PAGE_BYTES,
       filePages: Math.ceil(file.size() / PAGE_BYTES),

@@ -79,10 +79,33 @@ test('a root looks as the file head draws it', () => {
     Buffer.from(root.incarnation).toString('hex'),
   ];
   assert.equal(bytes.toString('hex', 20, 132), fields.join(''));
-  assert.deepEqual(decodeRoot(bytes, 1), root);
+  assert.deepEqual(decodeRoot(bytes, 1), { ...root, format: 2 });
+});
+
+/** A root with some bytes written over, and a checksum that says they were meant. */
+function changedRoot(change: (bytes: Buffer) => void): Buffer {
+  const bytes = encodeRoot(root);
+  change(bytes);
+  sealPage(bytes);
+  return bytes;
+}
+
+test('a root of the first format is read, and says which it is', () => {
+  const bytes = changedRoot((bytes) => bytes.writeUInt32BE(1, 28));
+  assert.deepEqual(decodeRoot(bytes, 1), { ...root, format: 1 });
+  const empty = decodeRoot(encodeRoot({ ...root, catalog: undefined }), 1);
+  assert.equal(typeof empty === 'string' ? empty : empty.catalog, undefined);
 });
 
 test('what is no root is refused with a reason', () => {
+  const others: ((bytes: Buffer) => void)[] = [
+    (bytes) => bytes.write('OCTETPGS', 20),
+    (bytes) => bytes.writeUInt32BE(0, 28),
+    (bytes) => bytes.writeUInt32BE(4_096, 32),
+  ];
+  for (const change of others) assert.match(String(decodeRoot(changedRoot(change), 1)), /it is no root/);
+  const even = changedRoot((bytes) => bytes.writeBigUInt64BE(6n, 36));
+  assert.match(String(decodeRoot(even, 1)), /belongs to the other root page/);
   const reasonOf = (bytes: Buffer, number = 1) => decodeRoot(bytes, number);
   assert.match(String(reasonOf(Buffer.alloc(PAGE_BYTES))), /never written/);
   assert.match(String(reasonOf(encodeRoot(root).subarray(0, 100))), /never written/);

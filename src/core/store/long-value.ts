@@ -7,7 +7,7 @@
  *   0        20       24
  */
 import { PAGE_BYTES } from './limits.ts';
-import { corruptPage, HEADER_BYTES, LONG_VALUE, type Page, type PageRef } from './page.ts';
+import { corruptPage, HEADER_BYTES, kindOf, LONG_VALUE, type Page, type PageRef } from './page.ts';
 import type { Pages } from './pages.ts';
 
 const NEXT_AT = HEADER_BYTES;
@@ -73,7 +73,7 @@ export function* chain(pages: Pages, first: PageRef): IterableIterator<Link> {
     const loaded = pages.peek(number);
     const bytes = loaded?.stamp === first.stamp ? loaded.bytes : scratch;
     if (bytes === scratch) pages.readInto(scratch, { number, stamp: first.stamp });
-    if (bytes[12] !== LONG_VALUE) throw corruptPage(pages.path, number, 'it is no part of a long value');
+    if (kindOf(bytes) !== LONG_VALUE) throw corruptPage(pages.path, number, 'it is no part of a long value');
     const next = bytes.readUInt32BE(NEXT_AT);
     yield { number, bytes };
     number = next;

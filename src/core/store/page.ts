@@ -138,6 +138,11 @@ export class Page implements PageRef {
   }
 }
 
+/** What the header of a page says it is, whether it has a prefix or not. */
+export function kindOf(bytes: Uint8Array): number {
+  return bytes[KIND_AT]! & ~PREFIX_BIT;
+}
+
 /** Writes the header of an empty page. What the memory held before does not get into the file. */
 export function clearPage(page: Page, kind: PageKind, level: number): void {
   page.bytes.fill(0);

@@ -52,6 +52,12 @@ export interface Root {
   readonly incarnation: string;
 }
 
+/** A root as it was read. */
+export interface StoredRoot extends Root {
+  /** Of the page file when this root was written. */
+  readonly format: number;
+}
+
 /** The page that the root of this generation is written to. */
 export function rootPageNumber(generation: number): number {
   return generation % 2;
@@ -88,7 +94,7 @@ function readRef(bytes: Buffer, at: number): PageRef {
  * @returns the root, or what is wrong with the bytes of page `number`
  * @throws StoreError `newer-format`
  */
-export function decodeRoot(bytes: Buffer, number: number): Root | string {
+export function decodeRoot(bytes: Buffer, number: number): StoredRoot | string {
   if (bytes.length < PAGE_BYTES || bytes.every((byte) => byte === 0)) return 'it was never written';
   const magic = bytes.toString('latin1', MAGIC_AT, MAGIC_AT + MAGIC.length) === MAGIC;
   const format = bytes.readUInt32BE(FORMAT_AT);
@@ -104,9 +110,10 @@ export function decodeRoot(bytes: Buffer, number: number): Root | string {
   return rootPageNumber(root.generation) === number ? root : 'its generation belongs to the other root page';
 }
 
-function readFields(bytes: Buffer): Root {
+function readFields(bytes: Buffer): StoredRoot {
   const catalog = readRef(bytes, CATALOG_AT);
   return {
+    format: bytes.readUInt32BE(FORMAT_AT),
     generation: Number(bytes.readBigUInt64BE(GENERATION_AT)),
     catalog: catalog.number === 0 ? undefined : catalog,
     used: readRef(bytes, USED_AT),
@@ -124,8 +131,8 @@ function readFields(bytes: Buffer): Root {
  * The roots in the file, the newest first, and what is wrong with those that cannot be used.
  * @throws StoreError `newer-format`
  */
-export async function readRoots(file: OpenFile): Promise<{ roots: Root[]; flaws: string[] }> {
-  const roots: Root[] = [];
+export async function readRoots(file: OpenFile): Promise<{ roots: StoredRoot[]; flaws: string[] }> {
+  const roots: StoredRoot[] = [];
   const flaws: string[] = [];
   for (const number of [0, 1]) {
     const bytes = Buffer.alloc(PAGE_BYTES);
