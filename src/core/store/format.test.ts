@@ -82,6 +82,12 @@ test('a root looks as the file head draws it', () => {
   assert.deepEqual(decodeRoot(bytes, 1), { ...root, format: 2 });
 });
 
+test('a page that is made keeps nothing of what was in its memory', () => {
+  const page = new Page(Buffer.alloc(PAGE_BYTES, 0xee), 1, 2, 1, true);
+  clearPage(page, LEAF, 0);
+  assert.equal(page.bytes.includes(0xee), false);
+});
+
 /** A root with some bytes written over, and a checksum that says they were meant. */
 function changedRoot(change: (bytes: Buffer) => void): Buffer {
   const bytes = encodeRoot(root);

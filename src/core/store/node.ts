@@ -217,7 +217,7 @@ function differenceAt(page: Page, start: number, length: number, key: Uint8Array
   return 0;
 }
 
-/** The first `length` bytes of the key at `slot`, which need not be there when they are part of the prefix. */
+/** The first `length` bytes of the key at `slot`, valid until the page changes; within the prefix, of any key. */
 export function prefixOf(page: Page, slot: number, length: number): Buffer {
   const start = PAGE_BYTES - PREFIX_LENGTH_BYTES - page.prefixBytes;
   if (length <= page.prefixBytes) return page.bytes.subarray(start, start + length);
@@ -298,7 +298,7 @@ export function branchCellBytes(keyLength: number): number {
 function openCell(page: Page, slot: number, size: number): number {
   const { count } = page;
   const slotsEnd = HEADER_BYTES + count * SLOT_BYTES;
-  if (page.cells - slotsEnd < size + SLOT_BYTES) rebuild(page, page.prefixBytes);
+  if (page.cells - slotsEnd < size + SLOT_BYTES) rebuild(page, prefixOf(page, 0, page.prefixBytes));
   const cell = page.cells - size;
   assert(cell >= slotsEnd + SLOT_BYTES, `page ${page.number} has no room for a cell of ${size} bytes`);
   const slotAt = HEADER_BYTES + slot * SLOT_BYTES;
@@ -404,11 +404,9 @@ function appendCell(from: Page, slot: number, to: Page): void {
   copyOut(from, restAt, restEnd - restAt, to.bytes, cell + head + suffix);
 }
 
-/** Lays out the first `count` cells anew, without holes and with a prefix of `prefixBytes`; the others go. */
-export function rebuild(page: Page, prefixBytes: number, count = page.count): void {
-  const { lastInserted } = page;
+/** Lays out the first `count` cells anew, without holes and with another prefix; the others go. */
+export function rebuild(page: Page, prefix: Uint8Array, count = page.count): void {
   const old = new Page(Buffer.from(page.bytes), page.number, page.stamp, page.birth, false);
-  startCells(page, prefixOf(old, firstKeyed(old), prefixBytes));
+  startCells(page, prefix);
   appendCells(old, 0, count, page);
-  page.lastInserted = lastInserted;
 }

@@ -8,20 +8,24 @@ import { checkStore } from './check.ts';
 import { Forest } from './forest.ts';
 import { KEY_BYTES_MAX, PAGE_BYTES } from './limits.ts';
 import {
+  cellBytes,
   freeBytes,
   insertChild,
   insertValue,
   keyBytes,
+  keyCopy,
   keyView,
   leafCellBytes,
   lowerBound,
+  prefixArea,
   rebuild,
   removeCells,
   suffixBytes,
+  usedBytes,
 } from './node.ts';
 import { BRANCH, clearPage, LEAF, Page } from './page.ts';
 import { Pages } from './pages.ts';
-import { divide, makeRoom, moveCells } from './room.ts';
+import { commonBytes, divide, joinCells, joinedBytes, makeRoom, moveCells } from './room.ts';
 import type { Change, Reader } from './types.ts';
 
 const bytes = (text: string) => Buffer.from(text, 'latin1');
@@ -52,7 +56,7 @@ const keysOf = (page: Page) =>
 test('a leaf with a prefix looks as the file head draws it', () => {
   const page = newPage(LEAF);
   for (const key of ['users/17', 'users/18', 'users/203']) add(page, bytes(key), bytes('v'));
-  rebuild(page, 6);
+  rebuild(page, bytes('users/'));
   //                                        kind level count cells holes slots
   assert.equal(
     page.bytes.toString('hex', 12, 26),
@@ -69,7 +73,7 @@ test('a branch with a prefix has none in its first cell', () => {
   const child = { number: 7, stamp: 8 };
   insertChild(page, 0, bytes('left out'), child);
   for (const [index, key] of ['aab', 'aac'].entries()) insertChild(page, index + 1, bytes(key), child);
-  rebuild(page, 2);
+  rebuild(page, bytes('aa'));
   assert.deepEqual(keysOf(page), ['', 'aab', 'aac']);
   assert.deepEqual(
     [0, 1, 2].map((slot) => keyBytes(page, slot)),
@@ -134,7 +138,7 @@ test('a page that loses its last cell loses its prefix', () => {
 test('a search finds its place in a page with a prefix, whatever it looks for', () => {
   const page = newPage(LEAF);
   for (const key of ['mmb', 'mmd', 'mmf']) add(page, bytes(key));
-  rebuild(page, 2);
+  rebuild(page, bytes('mm'));
   const places = Object.entries({
     '': 0,
     a: 0,
@@ -163,6 +167,61 @@ test('a full page is divided so that the side of a key without the prefix has ro
     assert.ok(taken > 10 && taken < 25, `${taken} of ${count} cells go with ${key}`);
   }
 });
+
+test('a page that says it has room has it to the last byte, with any prefix', () => {
+  const random = new SeededRandom(1);
+  for (let round = 0; round < 3_000; round += 1) {
+    const page = newPage(LEAF);
+    const shared = 'p'.repeat(random.pick([0, 1, 2, 5, 40, 400, 900]));
+    const sizes = random.pick([1, 20, 300, 1_000]);
+    const next = () =>
+      bytes(shared.slice(random.chance(0.01) ? random.below(shared.length) : 0) + random.uuid().slice(0, 8));
+    while (add(page, next(), Buffer.alloc(random.below(sizes)))) assert.ok(freeBytes(page) >= 0);
+    assert.equal(accountOf(page), usedBytes(page));
+  }
+});
+
+/** What slots, cells and prefix take, counted one by one. */
+function accountOf(page: Page): number {
+  let sum = prefixArea(page.prefixBytes);
+  for (let slot = 0; slot < page.count; slot += 1) sum += cellBytes(page, slot) + 2;
+  return sum;
+}
+
+test('two pages take as one what was reckoned, leaves and branches', () => {
+  const random = new SeededRandom(2);
+  for (let round = 0; round < 500; round += 1) {
+    const kind = random.pick([LEAF, BRANCH] as const);
+    const keys = new Set(Array.from({ length: 2 + random.below(20) }, () => nearKey(random).slice(0, 60)));
+    if (keys.size < 2) continue;
+    const sorted = [...keys].sort().map(bytes);
+    const middle = 1 + random.below(sorted.length - 1);
+    const halves = [sorted.slice(0, middle), sorted.slice(middle)].map((half) => pageOf(kind, half, random));
+    const [left, right] = halves as [Page, Page];
+    const reckoned = joinedBytes(left, sorted[middle]!, right);
+    joinCells(left, sorted[middle]!, right);
+    assert.equal(usedBytes(left), reckoned);
+    assert.equal(accountOf(left), reckoned);
+    const expected = kind === LEAF ? sorted : [bytes(''), ...sorted.slice(1)];
+    assert.deepEqual(
+      Array.from({ length: left.count }, (_, slot) => keyCopy(left, slot)),
+      expected,
+    );
+  }
+});
+
+/** A page of `keys`, with as long a prefix as they have or a shorter one. */
+function pageOf(kind: typeof LEAF | typeof BRANCH, keys: Buffer[], random: SeededRandom): Page {
+  const page = newPage(kind);
+  for (const key of keys) {
+    if (kind === LEAF) insertValue(page, page.count, key, bytes('v'));
+    else insertChild(page, page.count, key, { number: 7, stamp: 8 });
+  }
+  const keyed = kind === LEAF ? keys : keys.slice(1);
+  if (keyed.length > 0)
+    rebuild(page, keyed[0]!.subarray(0, random.below(commonBytes(keyed[0]!, keyed.at(-1)!) + 1)));
+  return page;
+}
 
 /** A forest of one tree and the model of it. */
 class Grove {

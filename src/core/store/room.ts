@@ -50,16 +50,16 @@ export function commonBytes(left: Uint8Array, right: Uint8Array): number {
 export function makeRoom(page: Page, key: Uint8Array, size: number): boolean {
   const { prefixBytes } = page;
   const shared = prefixBytes === 0 ? 0 : sharedWithPrefix(page, key);
-  if (shared < prefixBytes) return takePrefix(page, shared, size);
+  if (shared < prefixBytes) return takePrefix(page, key.subarray(0, shared), size);
   if (freeBytes(page) >= size + SLOT_BYTES - prefixBytes) return true;
   const longest = Math.min(longestPrefix(page, 0, page.count), commonBytes(key, firstKey(page)));
-  return longest > prefixBytes && takePrefix(page, longest, size);
+  return longest > prefixBytes && takePrefix(page, key.subarray(0, longest), size);
 }
 
-/** Gives the page a prefix of `length` bytes, if there is room then for a cell of `size` with all of its key. */
-function takePrefix(page: Page, length: number, size: number): boolean {
-  if (bytesWithPrefix(page, length) + size + SLOT_BYTES - length > NODE_BYTES) return false;
-  rebuild(page, length);
+/** Gives the page another prefix, if there is room then for a cell of `size` with all of its key. */
+function takePrefix(page: Page, prefix: Uint8Array, size: number): boolean {
+  if (bytesWithPrefix(page, prefix.length) + size + SLOT_BYTES - prefix.length > NODE_BYTES) return false;
+  rebuild(page, prefix);
   return true;
 }
 
@@ -160,7 +160,7 @@ export function moveCells(page: Page, from: number, right: Page): void {
   startCells(right, prefixOf(page, from, prefix));
   if (!moves) return;
   appendCells(page, from, page.count, right);
-  rebuild(page, longestPrefix(page, 0, from), from);
+  rebuild(page, prefixOf(page, firstKeyed(page), longestPrefix(page, 0, from)), from);
 }
 
 /**
@@ -188,7 +188,7 @@ export function joinCells(left: Page, key: Uint8Array, right: Page): void {
     `pages ${left.number} and ${right.number} fit into one`,
   );
   const prefix = joinedPrefix(left, key, right);
-  if (prefix !== left.prefixBytes) rebuild(left, prefix);
+  if (prefix !== left.prefixBytes) rebuild(left, key.subarray(0, prefix));
   if (left.kind === LEAF) {
     appendCells(right, 0, right.count, left);
     return;

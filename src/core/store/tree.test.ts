@@ -196,6 +196,16 @@ test('deep trees divide and join their branches', async () => {
   }
 });
 
+test('branches are divided where keys ascend before others, and there is room in both', async () => {
+  const pages = await newPages();
+  const forest = new Forest(pages);
+  const put = (key: Buffer) => forest.apply({ kind: 'put', tree: 't', key, value: bytes('v') });
+  for (let index = 5_000; index < 5_100; index += 1) put(deepKey(index));
+  for (let index = 0; index < 3_000; index += 1) put(deepKey(index));
+  assert.deepEqual(await checkStore(forest, []), []);
+  assert.equal(keysOf(pages, forest.root('t')).length, 3_100);
+});
+
 test('ranges deleted from a deep tree leave a sound tree, whatever their bounds', async () => {
   const random = new SeededRandom(6);
   for (let round = 0; round < 25; round += 1) {
