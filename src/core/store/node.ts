@@ -375,17 +375,26 @@ export function removeChildren(page: Page, start: number, end: number): void {
   page.view.setUint16(cell + 8, 0);
 }
 
-/** Makes the page one without cells, whose keys will begin with `prefix`. */
+/** Makes the page one without cells, whose keys will begin with `prefix`: that may be a view of the page. */
 export function startCells(page: Page, prefix: Uint8Array): void {
-  page.prefixBytes = prefix.length;
-  page.count = 0;
   page.cells = PAGE_BYTES - prefixArea(prefix.length);
+  page.count = 0;
   page.holes = 0;
-  if (prefix.length > 0) page.bytes.set(prefix, page.cells);
+  // Before the length, which is written to where the view may lie.
+  page.bytes.set(prefix, page.cells);
+  page.prefixBytes = prefix.length;
 }
 
 /** Copies the cells from `start` up to `end` behind those of `to`, which has room, and whose prefix they share. */
 export function appendCells(from: Page, start: number, end: number, to: Page): void {
+  // A key cut off at a prefix that it does not have would be another key from then on.
+  const keyed = Math.max(start, firstKeyed(from));
+  if (to.prefixBytes > 0 && keyed < end) {
+    for (const slot of [keyed, end - 1]) {
+      const shared = sharedWithPrefix(to, keyView(from, slot));
+      assert(shared === to.prefixBytes, `the keys moved to page ${to.number} begin with its prefix`);
+    }
+  }
   for (let slot = start; slot < end; slot += 1) appendCell(from, slot, to);
   to.lastInserted = -1;
 }

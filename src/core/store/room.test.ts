@@ -127,6 +127,18 @@ test('few keys that share little have no prefix, for it would take more than it 
   }
 });
 
+test('a prefix that lies where its length will be written is taken whole', () => {
+  for (const length of [5, 6, 7]) {
+    const [left, right] = [newPage(LEAF), newPage(LEAF)];
+    const shared = 'abcdefgh'.slice(0, length);
+    const keys = ['', 'i', 'j', 'k'].map((end) => shared + end);
+    for (const key of keys) insertValue(left, left.count, bytes(key), bytes(''));
+    moveCells(left, 2, right);
+    assert.equal(left.prefixBytes, length);
+    assert.deepEqual([...keysOf(left), ...keysOf(right)], keys);
+  }
+});
+
 test('a page that loses its last cell loses its prefix', () => {
   const page = newPage(LEAF);
   fill(page, 'abc');
