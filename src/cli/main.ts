@@ -201,6 +201,23 @@ function addClients(program: Command, run: (work: () => Promise<number>) => Prom
     .action((what: string, folder: string) =>
       run(async () => (await import('./inspect.ts')).inspect(what, folder)),
     );
+  addRepair(program, run);
+}
+
+function addRepair(program: Command, run: (work: () => Promise<number>) => Promise<void>): void {
+  program
+    .command('check <folder>')
+    .description(
+      'verify everything in a data folder, or in one store: pages, journal, blobs; exits 1 for damage',
+    )
+    .option(
+      '--running',
+      'look at a folder in use, without its lock (the newest checkpoint and the journal only)',
+    )
+    .option('--json', 'as JSON')
+    .action((folder: string, flags: { running?: boolean; json?: boolean }) =>
+      run(async () => (await import('./check.ts')).check(folder, flags)),
+    );
 }
 
 function lines(...text: string[]): string {
