@@ -1,6 +1,6 @@
 /** What lies below a data folder: `octet up` keeps a store, and for some services blobs, per service. */
 import path from 'node:path';
-import { FOLDER_NAME } from '../core/blobs/blobs.ts';
+import { BLOB_NAME, FOLDER_NAME } from '../core/blobs/blobs.ts';
 import type { Files } from '../core/files/files.ts';
 import { firstOfName } from '../core/journal/segment.ts';
 import { CliError, EXIT } from './exit.ts';
@@ -52,6 +52,14 @@ async function kindOf(
   if (names.some((name) => firstOfName(name) !== undefined)) return 'journal';
   if (names.includes('pages') && !(await isFolder('pages'))) return 'store';
   if (names.includes('journal') && (await isFolder('journal'))) return 'store';
-  for (const name of names) if (FOLDER_NAME.test(name) && (await isFolder(name))) return 'blobs';
+  for (const name of names) {
+    // A service may have a name of two such digits.
+    if (FOLDER_NAME.test(name) && (await holdsBlobs(files, path.join(folder, name)))) return 'blobs';
+  }
   return undefined;
+}
+
+async function holdsBlobs(files: Files, group: string): Promise<boolean> {
+  if ((await files.stat(group))?.isFolder !== true) return false;
+  return (await files.list(group)).some((name) => BLOB_NAME.test(name));
 }
