@@ -53,9 +53,9 @@ export async function checkStoreFolder(options: StoreCheckOptions): Promise<Stor
     opened.adopt(await options.files.lock(options.folder), (lock) => lock.release());
   }
   const path = `${options.folder}/pages`;
-  if ((await options.files.stat(path)) === undefined) return checkWithoutPages(options, path);
+  if ((await options.files.stat(path)) === undefined) return await checkWithoutPages(options, path);
   const file = opened.adopt(await options.files.open(path, 'read'), (open) => open.close());
-  return options.isRunning === true ? checkRunning(options, file) : checkStill(options, file);
+  return await (options.isRunning === true ? checkRunning(options, file) : checkStill(options, file));
 }
 
 /** The journal alone is a whole store as long as it has its beginning. */
