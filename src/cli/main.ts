@@ -218,6 +218,17 @@ function addRepair(program: Command, run: (work: () => Promise<number>) => Promi
     .action((folder: string, flags: { running?: boolean; json?: boolean }) =>
       run(async () => (await import('./check.ts')).check(folder, flags)),
     );
+  program
+    .command('salvage <folder>')
+    .description(
+      'make a new, sound data folder of whatever can be read of a damaged one; exits 1 when anything is lost',
+    )
+    .requiredOption('--to <folder>', 'the new folder, which must not exist')
+    .option('--skip-damaged', 'apply the journal also behind damaged batches')
+    .option('--json', 'as JSON')
+    .action((folder: string, flags: { to: string; skipDamaged?: boolean; json?: boolean }) =>
+      run(async () => (await import('./salvage.ts')).salvage(folder, flags)),
+    );
 }
 
 function lines(...text: string[]): string {
