@@ -75,16 +75,18 @@ interface SegmentFile {
 }
 
 /**
- * Everything in the journal in `folder`, in the order of the files.
- * @throws a system error of the disk
+ * Everything in the journal in `folder`: segments in the order that their headers say, or their names where the
+ * header is damaged, and batches at ascending positions.
+ * @throws a system error of the disk that does not concern one file alone
  */
 export async function* surveyJournal(
   files: Files,
   folder: string,
   remembered: Remembered = {},
 ): AsyncGenerator<Sighting, void> {
-  const paths = await segmentPaths(files, folder);
-  const incarnation = await incarnationOf(files, paths, remembered.incarnation);
+  const headers = await readHeaders(files, folder);
+  const incarnation = incarnationOf(headers, remembered.incarnation);
+  const paths = inOrder(headers, incarnation);
   const survey: Survey = {
     files,
     incarnation,
@@ -97,21 +99,27 @@ export async function* surveyJournal(
   }
 }
 
-/** The segments in `folder`, oldest first. */
-export async function segmentPaths(files: Files, folder: string): Promise<string[]> {
-  const names = (await files.list(folder)).filter((name) => firstOfName(name) !== undefined);
-  return names.map((name) => `${folder}/${name}`);
+interface NamedHeader {
+  readonly path: string;
+  readonly first: Position;
+  /** Undefined when it is damaged. */
+  readonly header: SegmentHeader | undefined;
+}
+
+async function readHeaders(files: Files, folder: string): Promise<NamedHeader[]> {
+  const headers: NamedHeader[] = [];
+  for (const name of await files.list(folder)) {
+    const first = firstOfName(name);
+    const path = `${folder}/${name}`;
+    if (first !== undefined) headers.push({ path, first, header: await headerOf(files, path) });
+  }
+  return headers;
 }
 
 /** The incarnation that the caller remembers if a segment has it, else the one that most segments have. */
-async function incarnationOf(
-  files: Files,
-  paths: readonly string[],
-  remembered: string | undefined,
-): Promise<string> {
+function incarnationOf(headers: readonly NamedHeader[], remembered: string | undefined): string {
   const counts = new Map<string, number>();
-  for (const path of paths) {
-    const header = await headerOf(files, path);
+  for (const { header } of headers) {
     if (header !== undefined) counts.set(header.incarnation, (counts.get(header.incarnation) ?? 0) + 1);
   }
   if (remembered !== undefined && (counts.size === 0 || counts.has(remembered))) return remembered;
@@ -119,13 +127,21 @@ async function incarnationOf(
   return most?.[0] ?? '';
 }
 
+function inOrder(headers: readonly NamedHeader[], incarnation: string): string[] {
+  const placed = headers.map(({ path, first, header }) => {
+    return { path, at: header?.incarnation === incarnation ? header.before.position + 1 : first };
+  });
+  return placed.sort((left, right) => left.at - right.at).map(({ path }) => path);
+}
+
 async function headerOf(files: Files, path: string): Promise<SegmentHeader | undefined> {
   const file = await openOrUndefined(files, path);
   try {
     return file && (await readSegmentHeader(file));
   } catch (error) {
-    if (isOfTheJournal(error)) return undefined;
-    throw error;
+    // What is wrong with it is said when its turn comes.
+    if (codeOf(error) === undefined) throw error;
+    return undefined;
   } finally {
     await file?.close();
   }
@@ -160,7 +176,7 @@ async function* surveyFile(
   } catch (error) {
     if (codeOf(error) === undefined) throw error;
     // A disk that refuses to read: the segments behind may be sound.
-    yield { kind: 'damage', damage: { path, what: messageOf(error) } };
+    yield { kind: 'damage', damage: { path, position: (last?.position ?? 0) + 1, what: messageOf(error) } };
     return last;
   } finally {
     await file.close();
@@ -181,17 +197,19 @@ async function* surveySegment(
   const incarnation = typeof header === 'string' ? undefined : header.incarnation;
   yield { kind: 'segment', path, sizeBytes, incarnation, before: isOwn ? header.before : undefined };
   if (typeof header === 'string') {
-    yield damageAt(segment, 0, header.replace(`${segment.path} `, 'it '));
+    yield damageAt(segment, 0, header.replace(`${segment.path} `, 'it '), segment.first);
     // The name says what the header said, and the segment before it, if it is whole, the rest.
     const before = last?.position === segment.first - 1 ? last : undefined;
     return yield* surveyBatches(survey, segment, before, last);
   }
   if (header.incarnation !== survey.incarnation) {
-    yield damageAt(segment, 16, `it belongs to another journal, ${header.incarnation}`);
+    yield damageAt(segment, 16, `it belongs to another journal, ${header.incarnation}`, segment.first);
     return last;
   }
   yield* checkJoint(segment, header, last);
-  return yield* surveyBatches(survey, segment, header.before, header.before);
+  // Positions are met once: of a segment that goes back only what is new is read.
+  const isBehind = last !== undefined && header.before.position < last.position;
+  return yield* surveyBatches(survey, segment, isBehind ? undefined : header.before, last);
 }
 
 /** A segment must have the name that its header says, and go on where the one before it ends. */
@@ -240,12 +258,13 @@ async function* surveyBatches(
   let proven = before;
   for (;;) {
     if (proven !== undefined) {
+      newest = proven;
       const stop = yield* followBatches(survey, segment, proven, from);
       newest = stop.last;
       if (stop.kind === 'end') return newest;
       from = stop.from;
     }
-    const found = await nextSound(survey, segment, from, newest?.position ?? segment.first - 1);
+    const found = await nextSound(survey, segment, from, newest ?? segment.first - 1);
     if (found === undefined) return newest;
     newest = markOf(found.batch);
     yield found;
@@ -278,7 +297,7 @@ async function* followBatches(
   if (step.kind === 'end') return { kind: 'end', last: after };
   const damage = damageOf(segment, step.offset, step.reason, after.position + 1);
   const from = step.offset + Number(step.torn);
-  const isTail = segment.isLast && step.torn && !(await nextSound(survey, segment, from, after.position));
+  const isTail = segment.isLast && step.torn && !(await nextSound(survey, segment, from, after));
   if (isTail) yield { kind: 'unfinished', damage, isCut: step.reason === 'the file ends within a batch' };
   else yield { kind: 'damage', damage };
   return isTail ? { kind: 'end', last: after } : { kind: 'damage', last: after, from };
@@ -294,18 +313,18 @@ MAGIC_BYTES.writeUInt32BE(BATCH_MAGIC);
 
 type Found = Extract<Sighting, { kind: 'batch' }>;
 
-/** The first batch after position `after` that begins at offset `start` or later. */
+/** The first batch after `last`, or after that position, that begins at offset `start` or later. */
 async function nextSound(
   survey: Survey,
   segment: SegmentFile,
   start: number,
-  after: Position,
+  last: Mark | Position,
 ): Promise<Found | undefined> {
   const window = Buffer.allocUnsafe(READ_WINDOW_BYTES + MAGIC_BYTES.length - 1);
   for (let from = start; from < segment.sizeBytes; from += READ_WINDOW_BYTES) {
     const bytes = window.subarray(0, await segment.file.read(from, window));
     for (let at = bytes.indexOf(MAGIC_BYTES); at >= 0; at = bytes.indexOf(MAGIC_BYTES, at + 1)) {
-      const found = await batchAt(survey, segment, from + at, after);
+      const found = await batchAt(survey, segment, from + at, last);
       if (found !== undefined) return found;
     }
   }
@@ -316,12 +335,13 @@ async function batchAt(
   { crcSeed, marks }: Survey,
   { file, path, sizeBytes }: SegmentFile,
   offset: number,
-  after: Position,
+  last: Mark | Position,
 ): Promise<Found | undefined> {
   const head = Buffer.alloc(BATCH_HEADER_BYTES);
   if ((await file.read(offset, head)) < head.length) return undefined;
   const frameBytes = head.readUInt32BE(8);
   // Told without reading what may be 72 MiB and no batch.
+  const after = typeof last === 'number' ? last : last.position;
   const isPlausible =
     frameBytes <= Math.min(MAX_BATCH_BYTES, sizeBytes - offset) && Number(head.readBigUInt64BE(16)) > after;
   if (!isPlausible) return undefined;
@@ -330,9 +350,10 @@ async function batchAt(
   const decoded = decodeBatch(frame, 0, crcSeed);
   if (decoded.kind !== 'batch') return undefined;
   const { batch } = decoded;
-  return { kind: 'batch', path, offset, frameBytes, batch, after: provenBy(marks, batch) };
+  return { kind: 'batch', path, offset, frameBytes, batch, after: provenBy(marks, last, batch) };
 }
 
-function provenBy(marks: readonly Mark[], batch: StoredBatch): Mark | undefined {
-  return marks.find((mark) => whyNotNext(mark, batch) === undefined);
+function provenBy(marks: readonly Mark[], last: Mark | Position, batch: StoredBatch): Mark | undefined {
+  const candidates = typeof last === 'number' ? marks : [last, ...marks];
+  return candidates.find((mark) => whyNotNext(mark, batch) === undefined);
 }

@@ -112,7 +112,7 @@ class Planner {
     return {
       runs: this.#runs,
       continuing: this.#continuing,
-      last: this.#last?.position ?? 0,
+      last: this.#runs.at(-1)?.to ?? 0,
       isForeign: this.#isForeign,
       damages: this.#damages,
       unfinished: this.#unfinished,

@@ -16,9 +16,9 @@ import type { Damage } from '../files/damage.ts';
 import type { OpenFile } from '../files/files.ts';
 import { decodeRef } from './forest.ts';
 import { COMMIT_BYTES_MAX, FINDINGS_MAX, PAGE_BYTES } from './limits.ts';
-import { chain, LONG_VALUE_PAGE_BYTES, readLongValue } from './long-value.ts';
+import { chain, LONG_VALUE_PAGE_BYTES } from './long-value.ts';
 import { hasLongValue, keyView, longValueRef, valueAt, valueBytes } from './node.ts';
-import type { Page, PageRef } from './page.ts';
+import { HEADER_BYTES, type Page, type PageRef } from './page.ts';
 import { PageSet } from './page-set.ts';
 import { Pages } from './pages.ts';
 import type { Root } from './root.ts';
@@ -33,6 +33,7 @@ import {
   overlap,
   type Walk,
   walkTree,
+  withoutPlace,
 } from './salvage-walk.ts';
 
 /** The trees to bring back: of a root, or of a catalog that was found without one. */
@@ -72,6 +73,9 @@ interface Entry {
 }
 
 const REF_BYTES = 8;
+
+/** Where the bytes of a long value begin on a page: after the number of the next one. */
+const LONG_VALUE_BYTES_AT = PAGE_BYTES - LONG_VALUE_PAGE_BYTES;
 
 export class PageSalvage {
   readonly #options: PageSalvageOptions;
@@ -136,14 +140,9 @@ export class PageSalvage {
     const bytes = valueBytes(leaf, slot);
     const start = valueAt(leaf, slot);
     if (!hasLongValue(leaf, slot)) return Buffer.from(leaf.bytes.subarray(start, start + bytes));
-    const first = longValueRef(leaf, slot);
-    try {
-      if (bytes > COMMIT_BYTES_MAX) throw new RangeError(`a value of ${bytes} bytes is over every limit`);
-      this.#options.progress(bytes);
-      return readBounded(this.#pages, first, bytes);
-    } catch (error) {
-      return { bytes, damage: { path: this.#pages.path, page: first.number, what: messageOf(error) } };
-    }
+    this.#options.progress(bytes);
+    const value = readLong(this.#pages, longValueRef(leaf, slot), bytes);
+    return Buffer.isBuffer(value) ? value : { bytes, damage: this.#noteDamage({ ...value, level: 0 }) };
   }
 
   async #tree(name: string, ref: PageRef): Promise<void> {
@@ -296,11 +295,8 @@ export class PageSalvage {
 
   #listedPages({ used, usedBytes }: Base): PageSet | undefined {
     if (used === undefined || usedBytes === undefined) return undefined;
-    try {
-      return PageSet.decode(readBounded(this.#pages, used, usedBytes));
-    } catch {
-      return undefined;
-    }
+    const bytes = readLong(this.#pages, used, usedBytes);
+    return Buffer.isBuffer(bytes) ? PageSet.decode(bytes) : undefined;
   }
 
   /** The only hole that an orphan fits into; undefined when there are others, or may be. */
@@ -337,12 +333,29 @@ function only(key: Buffer): KeyRange {
   return { from: key, to: Buffer.concat([key, Buffer.alloc(1)]) };
 }
 
-/** A long value; one whose pages go round in a circle has an end as well. */
-function readBounded(pages: Pages, first: PageRef, length: number): Buffer {
-  let left = Math.ceil(length / LONG_VALUE_PAGE_BYTES);
-  for (const { number } of chain(pages, first)) {
-    if (left === 0) throw new RangeError(`page ${number}: its value has more pages than its cell says`);
-    left -= 1;
+/**
+ * A long value, or the page that is broken. One whose pages go round in a circle comes to an end as well: it has
+ * no more pages than its length needs.
+ */
+function readLong(
+  pages: Pages,
+  first: PageRef,
+  length: number,
+): Buffer | { readonly page: number; readonly what: string } {
+  if (length > COMMIT_BYTES_MAX) return { page: first.number, what: `its value has ${length} bytes` };
+  const value = Buffer.allocUnsafe(length);
+  let page = first.number;
+  let filled = 0;
+  try {
+    for (const { number, bytes } of chain(pages, first)) {
+      const end = Math.min(filled + LONG_VALUE_PAGE_BYTES, length);
+      if (filled === length) return { page: number, what: 'its value is longer than its cell says' };
+      bytes.copy(value, filled, LONG_VALUE_BYTES_AT, LONG_VALUE_BYTES_AT + end - filled);
+      filled = end;
+      page = bytes.readUInt32BE(HEADER_BYTES);
+    }
+  } catch (error) {
+    return { page, what: withoutPlace(messageOf(error), pages.path, page) };
   }
-  return readLongValue(pages, first, length);
+  return filled === length ? value : { page: first.number, what: 'its value is shorter than its cell says' };
 }

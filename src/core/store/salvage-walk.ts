@@ -65,11 +65,13 @@ export function readNode(pages: Pages, ref: PageRef, level: number | undefined):
     const page = new Page(bytes, ref.number, ref.stamp, 0, false);
     return nodeFlaw(page, level) ?? page;
   } catch (error) {
-    return messageOf(error).replace(
-      `page ${ref.number} of ${pages.path} (offset ${ref.number * PAGE_BYTES}): `,
-      '',
-    );
+    return withoutPlace(messageOf(error), pages.path, ref.number);
   }
+}
+
+/** What an error says of a page, without the place that it names. */
+export function withoutPlace(message: string, path: string, page: number): string {
+  return message.replace(`page ${page} of ${path} (offset ${page * PAGE_BYTES}): `, '');
 }
 
 function nodeFlaw(page: Page, level: number | undefined): string | undefined {

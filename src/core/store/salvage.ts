@@ -296,19 +296,34 @@ function reportJournal(
     ledger.lose({ kind: 'batches', from: start.position + 1, to: undefined, what });
     return;
   }
-  let end = Math.max(start.position, applied[0] === undefined ? 0 : applied[0].from - 1);
-  for (const run of applied) {
-    if (run.from > end + 1) loseBatches(plan, end + 1, run.from - 1, ledger);
-    end = Math.max(end, run.to);
-  }
-  if (plan.last > end) loseBatches(plan, end + 1, plan.last, ledger);
-  for (const damage of plan.damages) if ((damage.position ?? 0) <= end) ledger.makeGood(damage);
+  const end = reportGaps(plan, start, applied, ledger);
   const mark = roots[0]?.mark.position ?? 0;
   if (plan.last < mark) {
     const what = `${folder} ends at position ${plan.last}, before the root`;
     ledger.lose({ kind: 'batches', from: mark + 1, to: undefined, what });
   }
+  for (const damage of plan.damages) if ((damage.position ?? 0) <= end) ledger.makeGood(damage);
+  const behind = plan.damages.find(({ position }) => (position ?? 0) > Math.max(end, plan.last));
+  if (behind !== undefined) {
+    const from = Math.max(end, plan.last) + 1;
+    ledger.lose({ kind: 'batches', from, to: undefined, what: renderDamage(behind) });
+  }
   if (plan.unfinished !== undefined) loseEnd(plan.unfinished, ledger);
+}
+
+/** The positions between and behind what was applied. @returns the last one that is included */
+function reportGaps(plan: JournalPlan, start: Start, applied: readonly Run[], ledger: Ledger): number {
+  let end = Math.max(start.position, applied[0] === undefined ? 0 : applied[0].from - 1);
+  for (const [index, run] of applied.entries()) {
+    if (run.from > end + 1) loseBatches(plan, end + 1, run.from - 1, ledger);
+    else if (index > 0) {
+      const what = `positions from ${run.from} on were applied, and nothing proves that they follow`;
+      ledger.lose({ kind: 'doubt', what: `the journal: ${what} position ${run.from - 1}` });
+    }
+    end = Math.max(end, run.to);
+  }
+  if (plan.last > end) loseBatches(plan, end + 1, plan.last, ledger);
+  return Math.max(end, start.position);
 }
 
 function loseBatches(plan: JournalPlan, from: number, to: number, ledger: Ledger): void {
