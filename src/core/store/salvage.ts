@@ -158,7 +158,7 @@ function reportRoots({ file, rootPages }: Findings, ledger: Ledger): void {
 interface Start {
   /** In words. */
   readonly base: string;
-  /** The last position that the pages are known to include. */
+  /** The last position that the pages include, as far as it is known; else the one before the journal. */
   readonly position: number;
   /** Something was missing in the pages: the journal is applied from as far back as it is whole. */
   readonly needsAll: boolean;
@@ -196,7 +196,7 @@ function startWithout(what: string, { plan }: Findings, ledger: Ledger): Start {
   const rest =
     first === undefined ? 'there is nothing in the journal' : `the journal begins at position ${first}`;
   ledger.lose({ kind: 'doubt', what: `${what}, and ${rest}: everything before is lost` });
-  return { base: what, position: 0, needsAll: true };
+  return { base: what, position: (first ?? 1) - 1, needsAll: true };
 }
 
 /** Without roots: the trees of the newest catalog that is still whole, if it can be told from others. */
@@ -220,7 +220,8 @@ async function salvageByScan(
     progress: options.progress ?? (() => undefined),
   });
   await salvage.run();
-  return { base: `the catalog on page ${newest.number}, found without a root`, position: 0, needsAll: true };
+  const words = `the catalog on page ${newest.number}, found without a root`;
+  return { base: words, position: (found.plan.runs[0]?.from ?? 1) - 1, needsAll: true };
 }
 
 function doubtOf(page: number, isAmbiguous: boolean): string {
@@ -257,18 +258,24 @@ async function applyJournal(
   return applied;
 }
 
+interface AppliedRun extends Run {
+  /** It is known to follow what was there before. */
+  readonly isProven: boolean;
+}
+
 /** The parts of the journal to apply, in order. */
-function runsToApply({ roots, plan }: Findings, start: Start, skips: boolean): Run[] {
+function runsToApply({ roots, plan }: Findings, start: Start, skips: boolean): AppliedRun[] {
   const base = roots[0];
   const first = base === undefined ? plan.runs[0] : plan.continuing.get(base.generation);
-  const wanted: Run[] = [];
+  const wanted: AppliedRun[] = [];
   if (first !== undefined) {
     const from = start.needsAll ? first.from : Math.max(first.from, start.position + 1);
-    wanted.push({ from, to: first.to });
+    wanted.push({ from, to: first.to, isProven: true });
   }
   const end = first?.to ?? start.position;
-  if (skips) wanted.push(...plan.runs.filter(({ from }) => from > end));
-  return wanted;
+  if (!skips) return wanted;
+  const later = plan.runs.filter(({ from }) => from > end);
+  return [...wanted, ...later.map((run) => ({ ...run, isProven: false }))];
 }
 
 async function applyRecord(record: Uint8Array, position: number, ledger: Ledger, out: Output): Promise<void> {
@@ -287,7 +294,7 @@ async function applyRecord(record: Uint8Array, position: number, ledger: Ledger,
 function reportJournal(
   { roots, plan }: Findings,
   start: Start,
-  applied: readonly Run[],
+  applied: readonly AppliedRun[],
   folder: string,
   ledger: Ledger,
 ): void {
@@ -312,18 +319,18 @@ function reportJournal(
 }
 
 /** The positions between and behind what was applied. @returns the last one that is included */
-function reportGaps(plan: JournalPlan, start: Start, applied: readonly Run[], ledger: Ledger): number {
-  let end = Math.max(start.position, applied[0] === undefined ? 0 : applied[0].from - 1);
-  for (const [index, run] of applied.entries()) {
+function reportGaps(plan: JournalPlan, start: Start, applied: readonly AppliedRun[], ledger: Ledger): number {
+  let end = start.position;
+  for (const run of applied) {
     if (run.from > end + 1) loseBatches(plan, end + 1, run.from - 1, ledger);
-    else if (index > 0) {
+    else if (!run.isProven) {
       const what = `positions from ${run.from} on were applied, and nothing proves that they follow`;
       ledger.lose({ kind: 'doubt', what: `the journal: ${what} position ${run.from - 1}` });
     }
     end = Math.max(end, run.to);
   }
   if (plan.last > end) loseBatches(plan, end + 1, plan.last, ledger);
-  return Math.max(end, start.position);
+  return end;
 }
 
 function loseBatches(plan: JournalPlan, from: number, to: number, ledger: Ledger): void {

@@ -37,14 +37,9 @@ export async function filesWith(contents: Contents): Promise<Files> {
   return files;
 }
 
-/** A copy in which `change` has been made to one file. */
-export function withChange(
-  contents: Contents,
-  path: string,
-  change: (bytes: Buffer) => Buffer | void,
-): Contents {
-  const copy = new Map(contents);
+/** A copy in which `change` has been made to one file: in place, or by the buffer that it returns. */
+export function withChange(contents: Contents, path: string, change: (bytes: Buffer) => unknown): Contents {
   const bytes = Buffer.from(contents.get(path)!);
-  copy.set(path, change(bytes) ?? bytes);
-  return copy;
+  const changed = change(bytes);
+  return new Map(contents).set(path, Buffer.isBuffer(changed) ? changed : bytes);
 }
