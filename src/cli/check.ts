@@ -7,6 +7,7 @@
  */
 import { checkBlobs } from '../core/blobs/check.ts';
 import { type Damage, renderDamage } from '../core/files/damage.ts';
+import { lockSource } from '../core/files/lock-source.ts';
 import { systemFiles } from '../core/files/system-files.ts';
 import { checkJournal, type JournalSummary } from '../core/journal/check.ts';
 import { checkStoreFolder } from '../core/store/check-folder.ts';
@@ -96,11 +97,11 @@ const checks: Readonly<Record<Stored['kind'], (job: Job) => Promise<Outcome>>> =
 
 async function locked<Result>(job: Job, look: () => Promise<Result>): Promise<Result> {
   if (job.isRunning) return look();
-  const lock = await job.files.lock(job.folder);
+  const lock = await lockSource(job.files, job.folder);
   try {
     return await look();
   } finally {
-    await lock.release();
+    await lock?.release();
   }
 }
 

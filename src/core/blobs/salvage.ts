@@ -6,12 +6,14 @@
  */
 import type { Damage } from '../files/damage.ts';
 import type { Files } from '../files/files.ts';
+import { lockSource } from '../files/lock-source.ts';
 import { ChunkedBlobWriter } from './blob-writer.ts';
 import { SESSION_DIGITS } from './blobs.ts';
 import { type BlobFile, blobFiles, chunksOf, openBlobFile } from './check.ts';
 
 export interface BlobsSalvageOptions {
   readonly files: Files;
+  /** Its lock is taken unless nothing can be written there. */
   readonly source: string;
   /** Where the sound blobs go; made if missing. */
   readonly target: string;
@@ -28,9 +30,11 @@ export interface BlobsSalvaged {
   readonly drafts: number;
 }
 
-/** @throws BlobError `no-space`, `write-failed` when the target cannot be written; a system error of the disk */
+/** @throws FilesError `locked`; BlobError `no-space`, `write-failed` when the target cannot be written; a system error of the disk */
 export async function salvageBlobs(options: BlobsSalvageOptions): Promise<BlobsSalvaged> {
   const { files, source, target } = options;
+  await using opened = new AsyncDisposableStack();
+  opened.adopt(await lockSource(files, source), (lock) => lock?.release());
   await files.makeFolder(target);
   const writers = new Writers(files, target);
   const salvaged = { copied: 0, bytes: 0, lost: 0, drafts: 0 };

@@ -64,6 +64,8 @@ interface Survey {
   readonly incarnation: string;
   readonly crcSeed: number;
   readonly marks: readonly Mark[];
+  /** The segment before ended with damage, which has been said. */
+  isEndDamaged: boolean;
 }
 
 interface SegmentFile {
@@ -92,6 +94,7 @@ export async function* surveyJournal(
     incarnation,
     crcSeed: crcSeedOf(incarnation),
     marks: remembered.marks ?? [],
+    isEndDamaged: false,
   };
   let last: Mark | undefined;
   for (const [index, path] of paths.entries()) {
@@ -176,6 +179,7 @@ async function* surveyFile(
   } catch (error) {
     if (codeOf(error) === undefined) throw error;
     // A disk that refuses to read: the segments behind may be sound.
+    survey.isEndDamaged = true;
     yield { kind: 'damage', damage: { path, position: (last?.position ?? 0) + 1, what: messageOf(error) } };
     return last;
   } finally {
@@ -197,6 +201,7 @@ async function* surveySegment(
   const incarnation = typeof header === 'string' ? undefined : header.incarnation;
   yield { kind: 'segment', path, sizeBytes, incarnation, before: isOwn ? header.before : undefined };
   if (typeof header === 'string') {
+    survey.isEndDamaged = true;
     yield damageAt(segment, 0, header.replace(`${segment.path} `, 'it '), segment.first);
     // The name says what the header said, and the segment before it, if it is whole, the rest.
     const before = last?.position === segment.first - 1 ? last : undefined;
@@ -206,7 +211,7 @@ async function* surveySegment(
     yield damageAt(segment, 16, `it belongs to another journal, ${header.incarnation}`, segment.first);
     return last;
   }
-  yield* checkJoint(segment, header, last);
+  yield* checkJoint(survey, segment, header, last);
   // Positions are met once: of a segment that goes back only what is new is read.
   const isBehind = last !== undefined && header.before.position < last.position;
   return yield* surveyBatches(survey, segment, isBehind ? undefined : header.before, last);
@@ -214,6 +219,7 @@ async function* surveySegment(
 
 /** A segment must have the name that its header says, and go on where the one before it ends. */
 function* checkJoint(
+  { isEndDamaged }: Survey,
   segment: SegmentFile,
   { before }: SegmentHeader,
   last: Mark | undefined,
@@ -222,6 +228,8 @@ function* checkJoint(
   if (!segment.path.endsWith(name)) yield damageAt(segment, 32, `its header says that it is ${name}`);
   if (last === undefined || isSameMark(last, before)) return;
   const from = last.position + 1;
+  // The one damaged batch at its end is the one that is missing.
+  if (before.position === from && isEndDamaged) return;
   if (before.position >= from) {
     yield damageAt(segment, 0, `positions ${from} to ${before.position} are missing before it`, from);
   } else {
@@ -261,11 +269,13 @@ async function* surveyBatches(
       newest = proven;
       const stop = yield* followBatches(survey, segment, proven, from);
       newest = stop.last;
+      survey.isEndDamaged = stop.kind === 'damage';
       if (stop.kind === 'end') return newest;
       from = stop.from;
     }
     const found = await nextSound(survey, segment, from, newest ?? segment.first - 1);
     if (found === undefined) return newest;
+    survey.isEndDamaged = false;
     newest = markOf(found.batch);
     yield found;
     proven = newest;

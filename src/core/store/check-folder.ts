@@ -12,6 +12,7 @@
  */
 import type { Damage } from '../files/damage.ts';
 import type { Files, OpenFile } from '../files/files.ts';
+import { lockSource } from '../files/lock-source.ts';
 import { checkJournal, type JournalSummary } from '../journal/check.ts';
 import { type ReportPage, StateCheck } from './check.ts';
 import { FINDINGS_MAX, PAGE_BYTES } from './limits.ts';
@@ -50,7 +51,7 @@ const GENERATIONS_KEPT = 2;
 export async function checkStoreFolder(options: StoreCheckOptions): Promise<StoreCheckSummary> {
   await using opened = new AsyncDisposableStack();
   if (options.isRunning !== true) {
-    opened.adopt(await options.files.lock(options.folder), (lock) => lock.release());
+    opened.adopt(await lockSource(options.files, options.folder), (lock) => lock?.release());
   }
   const path = `${options.folder}/pages`;
   if ((await options.files.stat(path)) === undefined) return await checkWithoutPages(options, path);

@@ -24,7 +24,7 @@ import {
   valueAt,
   valueBytes,
 } from './node.ts';
-import { BRANCH, LEAF, Page, type PageRef } from './page.ts';
+import { BRANCH, HEADER_BYTES, LEAF, Page, type PageRef } from './page.ts';
 import { PageSet } from './page-set.ts';
 import type { Pages } from './pages.ts';
 import type { Root } from './root.ts';
@@ -257,18 +257,20 @@ export class StateCheck {
   /** A long value of `length` bytes that begins on page `first`. @returns whether it is sound */
   longValue(first: PageRef, length: number, label: string): boolean {
     let found = 0;
+    let at = first.number;
     try {
       for (const { number, bytes } of chain(this.#pages, first)) {
         if (!this.#meet(number)) return false;
         this.#progress();
         const count = bytes.readUInt16BE(14);
         found += count;
+        at = bytes.readUInt32BE(HEADER_BYTES);
         if (count > 0 && count <= LONG_VALUE_PAGE_BYTES) continue;
         this.#cut(number, `${label}: page ${number} says that it has ${count} bytes of a long value`);
         return false;
       }
     } catch (error) {
-      this.#cut(first.number, `${label}: ${messageOf(error)}`);
+      this.#cut(at, `${label}: ${messageOf(error)}`);
       return false;
     }
     if (found !== length) {

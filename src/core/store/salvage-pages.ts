@@ -92,7 +92,7 @@ export class PageSalvage {
   constructor(options: PageSalvageOptions) {
     this.#options = options;
     this.#pages = new Pages(options.file, 0, 0);
-    const meet = (number: number) => {
+    const meet = ({ number }: Page) => {
       this.#met.add(number);
       options.progress(PAGE_BYTES);
     };

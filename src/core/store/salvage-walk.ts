@@ -38,7 +38,7 @@ export type Step =
 export interface Walk {
   readonly pages: Pages;
   /** Told of each page that is used. */
-  readonly meet?: (number: number) => void;
+  readonly meet?: (page: Page) => void;
 }
 
 /** The leaves of the tree under `ref` that may hold keys of `range`, in order. */
@@ -52,7 +52,7 @@ function* step(walk: Walk, ref: PageRef, level: number | undefined, range: KeyRa
     yield { kind: 'lost', lost: { page: ref.number, what: page, level }, range };
     return;
   }
-  walk.meet?.(page.number);
+  walk.meet?.(page);
   if (page.level === 0) yield { kind: 'leaf', leaf: page, range };
   else for (const child of childrenIn(page, range)) yield* step(walk, child.ref, page.level - 1, child.range);
 }

@@ -19,6 +19,7 @@
 import { codeOf } from '../errors.ts';
 import { type Damage, renderDamage } from '../files/damage.ts';
 import type { Files, OpenFile } from '../files/files.ts';
+import { lockSource } from '../files/lock-source.ts';
 import type { Random } from '../random/random.ts';
 import type { Clock } from '../time/clock.ts';
 import { describeStore } from './describe.ts';
@@ -71,16 +72,6 @@ export async function salvageStore(options: SalvageOptions): Promise<SalvageAcco
     trees.map(({ name, keys }) => ({ name, keys })),
     salvaged.batches,
   );
-}
-
-/** A folder that cannot be written is a disk mounted for reading only: nobody uses it. */
-async function lockSource(files: Files, folder: string) {
-  try {
-    return await files.lock(folder);
-  } catch (error) {
-    if (codeOf(error) === 'EROFS' || codeOf(error) === 'EACCES') return undefined;
-    throw error;
-  }
 }
 
 async function openPages(files: Files, folder: string): Promise<OpenFile | undefined> {
