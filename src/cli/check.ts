@@ -7,11 +7,12 @@
  */
 import { checkBlobs } from '../core/blobs/check.ts';
 import { type Damage, renderDamage } from '../core/files/damage.ts';
+import { FilesError } from '../core/files/errors.ts';
 import { lockSource } from '../core/files/lock-source.ts';
 import { systemFiles } from '../core/files/system-files.ts';
 import { checkJournal, type JournalSummary } from '../core/journal/check.ts';
 import { checkStoreFolder } from '../core/store/check-folder.ts';
-import { EXIT } from './exit.ts';
+import { CliError, EXIT } from './exit.ts';
 import { findStores, type Stored } from './find-stores.ts';
 import { LongRun } from './long-run.ts';
 
@@ -63,8 +64,15 @@ async function checkOne(one: Stored, isRunning: boolean, run: LongRun): Promise<
   };
   const { kind, name, folder } = one;
   const job = { files: systemFiles, folder, isRunning, report, progress: (bytes: number) => run.add(bytes) };
-  const { extent, notes } = await checks[kind](job);
+  const { extent, notes } = await checks[kind](job).catch(explainLock);
   return { name, kind, extent, findings, more, notes };
+}
+
+/** @throws what was thrown; of a folder in use, with what can be done */
+function explainLock(error: unknown): never {
+  if (!(error instanceof FilesError)) throw error;
+  const hint = 'stop that process, or look without the lock: octet check --running';
+  throw new CliError(EXIT.locked, `check: ${error.message}`, hint);
 }
 
 interface Job {

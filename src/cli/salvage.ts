@@ -2,8 +2,8 @@
  * `octet salvage <folder> --to <new folder>`: makes a new data folder of whatever can be read of a damaged one,
  * store by store and blob by blob, and prints an account of what is in it and what is not.
  *
- * The new folder gets its name only when everything has been written: what an interrupted salvage leaves is
- * called `<new folder>.unfinished` and is never mistaken for a result. In the old folder nothing is changed but
+ * The new folder gets its name only when everything has been written: until then it is called
+ * `<new folder>.unfinished`, and what an interrupted salvage leaves is never mistaken for a result. In the old folder nothing is changed but
  * the lock, which is taken meanwhile.
  */
 import path from 'node:path';
@@ -41,15 +41,16 @@ type Result =
 export async function salvage(folder: string, flags: SalvageFlags): Promise<number> {
   const files = systemFiles;
   const stored = await findStores(files, 'salvage', folder);
+  refuseJournals(stored);
   const draft = await beginTarget(files, folder, flags.to);
-  const run = new LongRun();
   const results: Result[] = [];
-  for (const one of stored) {
-    run.begin(`reading ${one.name}`);
-    results.push(await salvageOne(files, one, path.join(draft, one.name), flags, run));
-    run.clear();
+  try {
+    for (const one of stored) results.push(await salvageOne(files, one, path.join(draft, one.name), flags));
+    await finishTarget(files, draft, flags.to);
+  } catch (error) {
+    await files.removeFolder(draft);
+    throw error;
   }
-  await finishTarget(files, draft, flags.to);
   const isComplete = results.every(isWhole);
   process.stdout.write(
     flags.json === true
@@ -57,6 +58,14 @@ export async function salvage(folder: string, flags: SalvageFlags): Promise<numb
       : asText(flags.to, isComplete, results),
   );
   return isComplete ? EXIT.ok : EXIT.failed;
+}
+
+/** Without its store a journal is no data. */
+function refuseJournals(stored: readonly Stored[]): void {
+  const alone = stored.find(({ kind }) => kind === 'journal');
+  if (alone === undefined) return;
+  const what = `salvage: ${alone.folder} is a journal alone`;
+  throw new CliError(EXIT.usage, what, 'name the folder of its store');
 }
 
 /** @returns the folder to write to for now */
@@ -87,16 +96,29 @@ async function salvageOne(
   { kind, name, folder }: Stored,
   target: string,
   flags: SalvageFlags,
-  run: LongRun,
 ): Promise<Result> {
+  const run = new LongRun();
+  run.begin(`reading ${name}`);
   const progress = (bytes: number) => run.add(bytes);
-  if (kind === 'blobs') return salvageBlobsOf(files, name, folder, target, progress);
-  if (kind === 'journal') {
-    throw new CliError(EXIT.usage, `salvage: ${folder} is a journal alone`, 'name the folder of its store');
+  try {
+    if (kind === 'blobs') return await salvageBlobsOf(files, name, folder, target, progress);
+    return await salvageStoreOf(files, name, folder, target, flags, progress);
+  } finally {
+    run.clear();
   }
+}
+
+async function salvageStoreOf(
+  files: Files,
+  name: string,
+  source: string,
+  target: string,
+  flags: SalvageFlags,
+  progress: (bytes: number) => void,
+): Promise<Result> {
   const account = await salvageStore({
     files,
-    source: folder,
+    source,
     target,
     clock: systemClock,
     random: systemRandom,
