@@ -125,12 +125,32 @@ suite('checkJournal', () => {
       assert.equal(cut.summary.unfinished?.position, 22);
       assert.equal(cut.summary.batches, 21);
     }
+    for (let length = 1; length < frameBytes - 16; length += 5) {
+      const zeros = await check(withChange(contents, path, (bytes) => bytes.fill(0, offset + length)));
+      assert.deepEqual(zeros.findings, []);
+      assert.equal(zeros.summary.unfinished?.offset, offset, `${length} bytes`);
+    }
     const wrong = withChange(contents, path, (bytes) => (bytes[offset + 75]! ^= 1));
     const still = await check(wrong);
     assert.match(still.findings[0]?.what ?? '', /wrong CRC: the last batch is damaged, or a power cut tore/);
     const running = await check(wrong, { isRunning: true });
     assert.deepEqual(running.findings, []);
     assert.equal(running.summary.unfinished?.offset, offset);
+  });
+
+  test('zeros behind the last batch are room, in the place of a batch they are damage', async () => {
+    for (const path of [paths[0]!, paths.at(-1)!]) {
+      const roomy = withChange(contents, path, (bytes) => Buffer.concat([bytes, Buffer.alloc(3_000)]));
+      const { summary, findings } = await check(roomy);
+      assert.deepEqual(findings, []);
+      assert.equal(summary.unfinished, undefined);
+      assert.equal(summary.batches, 22);
+    }
+    const { path, offset, frameBytes } = batches[2]!;
+    const wiped = withChange(contents, path, (bytes) => bytes.fill(0, offset, offset + frameBytes));
+    const { summary, findings } = await check(wiped);
+    assert.deepEqual(findings, [{ path, offset, position: 3, what: 'zeros where a batch should be' }]);
+    assert.equal(summary.batches, 21);
   });
 
   test('a cut in the middle of the journal is damage', async () => {

@@ -3,8 +3,8 @@
  * epoch and chain, the joints between segments, and that it still continues the marks which others remember.
  * Takes no lock and changes nothing. Memory: one batch, whatever the size of the journal.
  *
- * A file that ends within its last batch is what a killed process leaves and no damage: the summary has it as
- * `unfinished`. When all bytes of the last batch are there and wrong, nobody can tell a power cut in the middle
+ * A file that ends within its last batch, but for zeros, is what a killed process leaves and no damage: the
+ * summary has it as `unfinished`. When all bytes of the last batch are there and wrong, nobody can tell a power cut in the middle
  * of the append from damage to an acknowledged batch; that counts as damage, but for a journal that is in use.
  */
 import type { Damage } from '../files/damage.ts';

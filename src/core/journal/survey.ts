@@ -22,6 +22,7 @@ import {
   SEGMENT_HEADER_BYTES,
   SegmentCursor,
   type SegmentHeader,
+  type Step,
   segmentName,
 } from './segment.ts';
 import type { Mark, Position, StoredBatch } from './types.ts';
@@ -49,7 +50,7 @@ export type Sighting =
   | {
       readonly kind: 'unfinished';
       readonly damage: Damage;
-      /** The file ends before the batch does, as after a process that was killed. */
+      /** The file, or what of it is not zeros, ends before the batch does, as after a process that was killed. */
       readonly isCut: boolean;
     };
 
@@ -304,13 +305,52 @@ async function* followBatches(
     yield { ...step, path, after };
     after = markOf(step.batch);
   }
-  if (step.kind === 'end') return { kind: 'end', last: after };
-  const damage = damageOf(segment, step.offset, step.reason, after.position + 1);
-  const from = step.offset + Number(step.torn);
-  const isTail = segment.isLast && step.torn && !(await nextSound(survey, segment, from, after));
-  if (isTail) yield { kind: 'unfinished', damage, isCut: step.reason === 'the file ends within a batch' };
-  else yield { kind: 'damage', damage };
-  return isTail ? { kind: 'end', last: after } : { kind: 'damage', last: after, from };
+  return yield* stopAt(survey, segment, step, after);
+}
+
+/** Tells the end of a segment, with or without an unfinished batch, from damage with more batches behind it. */
+async function* stopAt(
+  survey: Survey,
+  segment: SegmentFile,
+  step: Exclude<Step, { kind: 'batch' }>,
+  last: Mark,
+): AsyncGenerator<Sighting, Stop> {
+  const isBad = step.kind === 'bad';
+  const from = step.offset + Number(!isBad || step.torn);
+  const isBehind = (await nextSound(survey, segment, from, last)) !== undefined;
+  if (!isBad && !isBehind) return { kind: 'end', last };
+  const what = isBad ? step.reason : 'zeros where a batch should be';
+  const damage = damageOf(segment, step.offset, what, last.position + 1);
+  if (isBehind || !segment.isLast || !isBad || !step.torn) {
+    yield { kind: 'damage', damage };
+    return { kind: 'damage', last, from };
+  }
+  yield { kind: 'unfinished', damage, isCut: await isCutShort(segment, step.offset) };
+  return { kind: 'end', last };
+}
+
+/** The file, but for the zeros at its end, ends before the frame that begins at `offset` does. */
+async function isCutShort({ file, sizeBytes }: SegmentFile, offset: number): Promise<boolean> {
+  const head = Buffer.alloc(BATCH_HEADER_BYTES);
+  await file.read(offset, head);
+  const frameBytes = Math.max(head.readUInt32BE(8), BATCH_HEADER_BYTES);
+  if (offset + frameBytes > sizeBytes) return true;
+  // A sound frame may end with a few zeros, too.
+  return (await lastByteOf(file, offset)) < offset + frameBytes - ZEROS_OF_A_FRAME;
+}
+
+const ZEROS_OF_A_FRAME = 16;
+
+/** The offset of the last byte that is not zero; `from` when there is none behind it. */
+async function lastByteOf(file: OpenFile, from: number): Promise<number> {
+  for (let end = file.size(); end > from; end -= READ_WINDOW_BYTES) {
+    const start = Math.max(from, end - READ_WINDOW_BYTES);
+    const bytes = Buffer.alloc(end - start);
+    await file.read(start, bytes);
+    const at = bytes.findLastIndex((byte) => byte !== 0);
+    if (at >= 0) return start + at;
+  }
+  return from;
 }
 
 /** A copy that does not hold on to the buffer which a batch was read into. */

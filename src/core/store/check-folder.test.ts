@@ -298,6 +298,7 @@ suite('checkStoreFolder of a store in use', () => {
         read,
         readSync: (position, into) => file.readSync(position, into),
         write: (position, bytes) => file.write(position, bytes),
+        writeSync: (position, bytes) => file.writeSync(position, bytes),
         sync: () => file.sync(),
         truncate: (sizeBytes) => file.truncate(sizeBytes),
         close: () => file.close(),

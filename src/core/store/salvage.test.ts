@@ -104,7 +104,7 @@ function flip(page: number, at = 4_000): (bytes: Buffer) => void {
   };
 }
 
-const killed = await killedStore();
+const killed = await killedStore(false, 300);
 const { contents } = killed;
 const pageCount = contents.get(PAGES)!.length / PAGE_BYTES;
 const layout = await layoutOf(contents);
@@ -156,7 +156,7 @@ suite('salvage of damaged pages', () => {
       losses += wrong.length;
       if (layout.lists.includes(page) || page < 2) assert.equal(result.account.isComplete, true);
     }
-    assert.ok(losses > 500, 'some page holds what nothing else has');
+    assert.ok(losses > 250, 'some page holds what nothing else has');
   });
 
   test('each page in turn, with a journal that has its beginning: nothing is lost', async () => {
@@ -348,7 +348,7 @@ suite('salvage of a damaged journal', () => {
 suite('salvage of damage at random', () => {
   test('a few bytes of the pages: all that does not lie on a damaged page is there', async () => {
     const catalogs = layout.roots.map(({ catalog }) => catalog?.number);
-    for (let seed = 0; seed < 60; seed += 1) {
+    for (let seed = 0; seed < 40; seed += 1) {
       const random = new SeededRandom(seed);
       const damaged = new Set<number>();
       const result = await salvaged(
@@ -372,7 +372,7 @@ suite('salvage of damage at random', () => {
 
   test('anything anywhere: nothing is invented, nothing comes back silently', async () => {
     const paths = [...contents.keys()];
-    for (let seed = 0; seed < 150; seed += 1) {
+    for (let seed = 0; seed < 80; seed += 1) {
       const random = new SeededRandom(seed);
       let damaged = contents;
       for (let count = 1 + random.below(6); count > 0; count -= 1) {
