@@ -12,6 +12,9 @@ export interface Stored {
   readonly name: string;
 }
 
+/** What is being made, or was when its process ended: nobody looks for anything in it. */
+const UNFINISHED = /\.(draft-[0-9a-f]+|unfinished)$/;
+
 /** `<data>/<service>/<part>` is as deep as it gets; a folder above the data folder may be named as well. */
 const DEPTH_MAX = 5;
 
@@ -37,6 +40,7 @@ async function search(files: Files, folder: string, name: string, depth: number)
   const found: Stored[] = [];
   for (const child of names) {
     const below = path.join(folder, child);
+    if (UNFINISHED.test(child)) continue;
     if ((await files.stat(below))?.isFolder !== true) continue;
     found.push(...(await search(files, below, path.join(name, child), depth - 1)));
   }

@@ -52,16 +52,21 @@ export interface SalvageAccount {
   readonly moreMadeGood: number;
 }
 
+type LostValue = Extract<Loss, { kind: 'value' }>;
+
 /** Gathers losses while a salvage goes on, as many as are listed, and counts the others. */
 export class Ledger {
-  readonly #losses: Loss[] = [];
+  readonly #losses: Exclude<Loss, LostValue>[] = [];
+  /** By tree and key, for the journal may yet say what they are. */
+  readonly #values = new Map<string, LostValue>();
   readonly #madeGood: Damage[] = [];
   #more = 0;
   #moreMadeGood = 0;
 
   lose(loss: Loss): void {
-    if (this.#losses.length < FINDINGS_MAX) this.#losses.push(loss);
-    else this.#more += 1;
+    if (this.#losses.length + this.#values.size >= FINDINGS_MAX) this.#more += 1;
+    else if (loss.kind === 'value') this.#values.set(idOf(loss.tree, loss.key), loss);
+    else this.#losses.push(loss);
   }
 
   makeGood(damage: Damage): void {
@@ -71,29 +76,26 @@ export class Ledger {
 
   /** The journal has said what this key is: its value is not lost any more. */
   settle(tree: string, key: Uint8Array): void {
-    const index = this.#losses.findIndex(
-      (loss) => loss.kind === 'value' && loss.tree === tree && Buffer.compare(loss.key, key) === 0,
-    );
-    if (index >= 0) this.#losses.splice(index, 1);
-  }
-
-  /** True when `settle` may have something to do. */
-  get hasLostValues(): boolean {
-    return this.#losses.some(({ kind }) => kind === 'value');
+    if (this.#values.size > 0) this.#values.delete(idOf(tree, key));
   }
 
   account(base: string, trees: readonly SalvagedTree[], journalBatchesApplied: number): SalvageAccount {
     return {
-      isComplete: this.#losses.length === 0 && this.#more === 0,
+      isComplete: this.#losses.length === 0 && this.#values.size === 0 && this.#more === 0,
       base,
       trees,
       journalBatchesApplied,
-      losses: this.#losses,
+      losses: [...this.#losses, ...this.#values.values()],
       moreLosses: this.#more,
       madeGood: this.#madeGood,
       moreMadeGood: this.#moreMadeGood,
     };
   }
+}
+
+/** The key first, and in hexadecimal: whatever is in the name of a tree, no two ids are the same. */
+function idOf(tree: string, key: Uint8Array): string {
+  return `${Buffer.from(key).toString('hex')} ${tree}`;
 }
 
 /** The account as lines of text; what is lost begins with `!`. */

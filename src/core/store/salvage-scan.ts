@@ -17,7 +17,7 @@ import type { OpenFile } from '../files/files.ts';
 import { decodeRef } from './forest.ts';
 import { PAGE_BYTES } from './limits.ts';
 import { childNumber, hasLongValue, keyView, valueAt, valueBytes } from './node.ts';
-import { BRANCH, flawOf, LEAF, type Page, type PageRef } from './page.ts';
+import { BRANCH, flawOf, LEAF, Page, type PageRef } from './page.ts';
 import { PageSet } from './page-set.ts';
 import { Pages } from './pages.ts';
 import { ALL_KEYS, readNode, type Walk, walkTree } from './salvage-walk.ts';
@@ -141,7 +141,8 @@ function isCatalogLeaf(file: OpenFile, leaf: Page): boolean {
     const ref = refAt(leaf, slot);
     const bytes = scratch();
     if (stampAt(file, ref.number, bytes) !== ref.stamp) continue;
-    if (bytes[12] !== LEAF && bytes[12] !== BRANCH) return false;
+    const { kind } = new Page(bytes, ref.number, ref.stamp, 0, false);
+    if (kind !== LEAF && kind !== BRANCH) return false;
     sound += 1;
   }
   return sound > 0;

@@ -272,7 +272,7 @@ function runsToApply({ roots, plan }: Findings, start: Start, skips: boolean): A
 async function applyRecord(record: Uint8Array, position: number, ledger: Ledger, out: Output): Promise<void> {
   try {
     for (const change of decodeRecord(record)) {
-      if (change.kind !== 'delete-range' && ledger.hasLostValues) ledger.settle(change.tree, change.key);
+      if (change.kind !== 'delete-range') ledger.settle(change.tree, change.key);
       await out.apply(change);
     }
   } catch (error) {
