@@ -110,9 +110,20 @@ export class PageSalvage {
     if (catalog === undefined) return;
     for (const step of walkTree(this.#walk, catalog, ALL_KEYS)) {
       if (step.kind === 'lost') await this.#fillInTrees(step.range, this.#noteDamage(step.lost));
-      else for (const { name, ref } of this.#treesIn(step.leaf, step.range)) await this.#tree(name, ref);
+      else await this.#trees(step.leaf, step.range);
     }
     if (this.#holes.some(({ left, level }) => left.length > 0 && level !== 0)) await this.#adoptOrphans();
+  }
+
+  async #trees(leaf: Page, range: KeyRange): Promise<void> {
+    for (const { key, ref } of this.#treesIn(leaf, range)) {
+      if (ref !== undefined) await this.#tree(key.toString('utf8'), ref);
+      else await this.#fillInTrees(only(key), this.#noReference(leaf));
+    }
+  }
+
+  #noReference({ number }: Page): Damage {
+    return this.#noteDamage({ page: number, what: 'a tree has no reference to its root', level: 0 });
   }
 
   /** The damage, which makes the base incomplete. */
@@ -121,10 +132,11 @@ export class PageSalvage {
     return { path: this.#pages.path, page, offset: page * PAGE_BYTES, what };
   }
 
-  *#treesIn(leaf: Page, range: KeyRange): Generator<{ name: string; ref: PageRef }, void> {
+  /** The trees on a leaf of a catalog; `ref` is undefined when the value is no reference. */
+  *#treesIn(leaf: Page, range: KeyRange): Generator<{ key: Buffer; ref: PageRef | undefined }, void> {
     for (const { key, value } of this.#entries(leaf, range)) {
-      if (!Buffer.isBuffer(value) || value.length !== REF_BYTES) continue;
-      yield { name: key.toString('utf8'), ref: decodeRef(value) };
+      const isRef = Buffer.isBuffer(value) && value.length === REF_BYTES;
+      yield { key, ref: isRef ? decodeRef(value) : undefined };
     }
   }
 
@@ -139,10 +151,17 @@ export class PageSalvage {
   #value(leaf: Page, slot: number): Entry['value'] {
     const bytes = valueBytes(leaf, slot);
     const start = valueAt(leaf, slot);
-    if (!hasLongValue(leaf, slot)) return Buffer.from(leaf.bytes.subarray(start, start + bytes));
+    if (!hasLongValue(leaf, slot)) {
+      if (start + bytes <= PAGE_BYTES) return Buffer.from(leaf.bytes.subarray(start, start + bytes));
+      return this.#lostValue(leaf.number, 'a value reaches over its end', bytes);
+    }
     this.#options.progress(bytes);
     const value = readLong(this.#pages, longValueRef(leaf, slot), bytes);
-    return Buffer.isBuffer(value) ? value : { bytes, damage: this.#noteDamage({ ...value, level: 0 }) };
+    return Buffer.isBuffer(value) ? value : this.#lostValue(value.page, value.what, bytes);
+  }
+
+  #lostValue(page: number, what: string, bytes: number): Entry['value'] {
+    return { bytes, damage: this.#noteDamage({ page, what, level: undefined }) };
   }
 
   async #tree(name: string, ref: PageRef): Promise<void> {
@@ -263,10 +282,16 @@ export class PageSalvage {
   }
 
   async #copyOlderTrees(leaf: Page, range: KeyRange): Promise<void> {
-    for (const { name, ref } of this.#treesIn(leaf, range)) {
+    const { ledger } = this.#options;
+    for (const { key, ref } of this.#treesIn(leaf, range)) {
+      if (ref === undefined) {
+        ledger.lose({ kind: 'trees', range: only(key), damage: this.#noReference(leaf) });
+        continue;
+      }
+      const tree = key.toString('utf8');
       const left: Left[] = [];
-      await this.#copyOlder(name, ref, ALL_KEYS, left);
-      for (const one of left) this.#options.ledger.lose({ kind: 'keys', tree: name, ...one });
+      await this.#copyOlder(tree, ref, ALL_KEYS, left);
+      for (const one of left) ledger.lose({ kind: 'keys', tree, ...one });
     }
   }
 

@@ -2,9 +2,13 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import type { Files } from '../files/files.ts';
+import { systemError } from '../files/memory-files.ts';
+import { SimulatedDisk } from '../files/simulated-files.ts';
+import { openFileJournal } from '../journal/file-journal.ts';
 import { surveyJournal } from '../journal/survey.ts';
+import { startWriter } from '../journal/writer.ts';
 import { SeededRandom } from '../random/seeded-random.ts';
-import { type Contents, filesWith, withChange } from '../testing/copied-files.ts';
+import { type Contents, contentsOf, filesWith, withChange } from '../testing/copied-files.ts';
 import { FOLDER, type KilledStore, killedStore, modelOf, PAGES } from '../testing/damaged-store.ts';
 import { SimulatedClock } from '../time/simulated-clock.ts';
 import { Cursor } from './cursor.ts';
@@ -12,6 +16,7 @@ import { decodeRef } from './forest.ts';
 import { PAGE_BYTES } from './limits.ts';
 import { chain, readLongValue } from './long-value.ts';
 import { hasLongValue, keyView, longValueRef } from './node.ts';
+import { sealPage } from './page.ts';
 import { PageSet } from './page-set.ts';
 import { Pages } from './pages.ts';
 import { readRoots } from './root.ts';
@@ -388,6 +393,154 @@ suite('salvage of a damaged journal', () => {
     for await (const sighting of soundBatches()) if (wanted(sighting.batch.position)) return sighting;
     throw new Error('there is no such batch');
   }
+});
+
+suite('salvage of what was written wrong', () => {
+  /** Pages changed and sealed again: their checksums are right. */
+  function rewritten(page: number, change: (bytes: Buffer) => void): Contents {
+    return withChange(contents, PAGES, (bytes) => {
+      const one = bytes.subarray(page * PAGE_BYTES, (page + 1) * PAGE_BYTES);
+      change(one);
+      sealPage(one);
+    });
+  }
+
+  const longPages = [...layout.keysOn].filter(([, ids]) => [...ids].some((id) => id === 'long/a'));
+  const [longLeaf, , longPage] = longPages.map(([page]) => page) as [number, number, number];
+
+  test('a long value that goes round in a circle, or on and on, or ends early', async () => {
+    const cases: [next: number, what: RegExp][] = [
+      [longPage, /its value is longer than its cell says/],
+      [0, /its value is shorter than its cell says/],
+      [longLeaf, /it is no part of a long value|it is an older page/],
+    ];
+    for (const [next, what] of cases) {
+      const result = await salvaged(rewritten(longPage, (bytes) => bytes.writeUInt32BE(next, 20)));
+      assertHonest(killed, result);
+      assert.deepEqual(wrongKeys(killed, result.model), ['long/a']);
+      assert.match(result.text, what);
+    }
+  });
+
+  test('a catalog whose entries are no references', async () => {
+    const { number } = layout.roots[0]!.catalog!;
+    const result = await salvaged(
+      rewritten(number, (bytes) => {
+        // The cell of the first tree: a length of 7 instead of 8.
+        const cell = bytes.readUInt16BE(20);
+        bytes.writeUInt32BE(7, cell + 2);
+      }),
+    );
+    // The older root has the tree, and the journal what has changed since.
+    assert.deepEqual(result.model, killed.model);
+    assert.match(result.text, /made good: .*, page \d+, offset \d+: a tree has no reference to its root/);
+    const both = layout.roots.map(({ catalog }) => catalog!.number);
+    let damaged = contents;
+    for (const page of both) {
+      damaged = withChange(damaged, PAGES, (bytes) => {
+        const one = bytes.subarray(page * PAGE_BYTES, (page + 1) * PAGE_BYTES);
+        one.writeUInt32BE(7, one.readUInt16BE(20) + 2);
+        sealPage(one);
+      });
+    }
+    const lost = await salvaged(damaged);
+    assertHonest(killed, lost);
+    assert.match(lost.text, /^! lost trees with names from "fresh" up to/m);
+  });
+
+  /** A sound journal with a record that no store has written. */
+  async function withRecord(record: Buffer): Promise<Contents> {
+    const files = await filesWith(contents);
+    const random = new SeededRandom(9);
+    const journal = await openFileJournal({ files, folder: `${FOLDER}/journal`, random });
+    const writer = await startWriter(journal, { random });
+    await writer.propose(record);
+    await journal.close();
+    return contentsOf(files, FOLDER);
+  }
+
+  test('a record that cannot be read is listed; one of a later format stops the salvage', async () => {
+    const result = await salvaged(await withRecord(Buffer.from([1, 0, 0, 0, 1, 9])));
+    assert.deepEqual(result.model, killed.model);
+    assert.equal(result.account.isComplete, false);
+    assert.match(result.text, /^! not applied: position \d+ of the journal \(a record of the journal /m);
+    await assert.rejects(salvaged(await withRecord(Buffer.from([7, 0, 0, 0, 1]))), { code: 'newer-format' });
+  });
+
+  test('a page file of a later format is refused', async () => {
+    const later = withChange(contents, PAGES, (bytes) => {
+      for (const page of [0, 1]) bytes.writeUInt32BE(99, page * PAGE_BYTES + 28);
+    });
+    await assert.rejects(salvaged(later), { code: 'newer-format' });
+  });
+});
+
+suite('salvage: the source', () => {
+  const options = (files: Files) => {
+    return {
+      files,
+      source: FOLDER,
+      target: TARGET,
+      clock: new SimulatedClock(),
+      random: new SeededRandom(3),
+    };
+  };
+
+  test('without a page file the journal is all there is', async () => {
+    const bare = new Map(contents);
+    bare.delete(PAGES);
+    const result = await salvaged(bare);
+    assertHonest(killed, result);
+    assert.match(
+      result.text,
+      /there is no page file, and the journal begins at position \d+: everything before/,
+    );
+    const nothing = await salvaged(new Map([[PAGES, Buffer.alloc(0)]]));
+    assert.equal(nothing.model.size, 0);
+    assert.equal(nothing.account.isComplete, false);
+    assert.match(nothing.text, /there is nothing in the journal: everything before is lost/);
+  });
+
+  test('a store in use is refused, a folder that cannot be written is read without a lock', async () => {
+    const files = await filesWith(contents);
+    const lock = await files.lock(FOLDER);
+    await assert.rejects(salvageStore(options(files)), { code: 'locked' });
+    const take = files.lock.bind(files);
+    for (const code of ['EROFS', 'EACCES', 'EPERM', 'EIO']) {
+      files.lock = (folder) =>
+        folder === FOLDER ? Promise.reject(systemError(code, 'lock', folder)) : take(folder);
+      const salvage = salvageStore({ ...options(files), target: `/${code}` });
+      if (code === 'EIO') await assert.rejects(salvage, { code });
+      else assert.equal((await salvage).isComplete, true);
+    }
+    await lock.release();
+  });
+
+  test('it says how much it has read', async () => {
+    const files = await filesWith(contents);
+    let bytes = 0;
+    const account = await salvageStore({
+      ...options(files),
+      progress: (more) => {
+        bytes += more;
+      },
+    });
+    assert.equal(account.isComplete, true);
+    assert.ok(bytes > contents.get(PAGES)!.length / 2);
+  });
+
+  test('a full disk stops it', async () => {
+    const disk = new SimulatedDisk({ random: new SeededRandom(1) });
+    for (const [path, bytes] of contents) {
+      await disk.files.makeFolder(path.slice(0, path.lastIndexOf('/')));
+      const file = await disk.files.open(path, 'create');
+      await file.write(0, bytes);
+      await file.close();
+    }
+    const used = [...contents.values()].reduce((sum, bytes) => sum + bytes.length, 0);
+    disk.capacityBytes = used + 30_000;
+    await assert.rejects(salvageStore(options(disk.files)), { code: 'no-space' });
+  });
 });
 
 suite('salvage of damage at random', () => {
