@@ -151,6 +151,23 @@ suite('checkStoreFolder', () => {
     );
   });
 
+  test('a catalog with an entry that is no reference', async () => {
+    const { number } = roots[0]!.catalog!;
+    const findings = await checked(
+      withChange(contents, PAGES, (bytes) => {
+        const page = bytes.subarray(number * PAGE_BYTES, (number + 1) * PAGE_BYTES);
+        page.writeUInt32BE(7, page.readUInt16BE(20) + 2);
+        sealPage(page);
+      }),
+    );
+    assert.equal(findings[0]?.page, number);
+    assert.match(findings[0]?.what ?? '', /the catalog: page \d+ has no reference for tree "fresh"/);
+    assert.match(
+      findings[1]?.what ?? '',
+      /^root \d+: \d+ more pages count as used, and nothing that can be read/,
+    );
+  });
+
   test('roots: damaged, missing, of a lost write, of a later format', async () => {
     for (const page of [0, 1]) {
       const damaged = await checked(withChange(contents, PAGES, flip(page)));

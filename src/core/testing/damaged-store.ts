@@ -30,7 +30,8 @@ const SEGMENT_BYTES = 4_096;
 
 /**
  * Some checkpoints, and commits after the last. Tree `still` does not change after the first checkpoint, so that
- * both roots share its pages; `moving` changes all the time; `long` has long values.
+ * both roots share its pages; `moving` changes all the time; `long` has long
+ * values, one of which changes; tree `later`, and a key of `long`, the older root does not know.
  * @param keepsJournal the journal still has its very beginning
  */
 export async function killedStore(keepsJournal = false, keys = 600, seed = 7): Promise<KilledStore> {
@@ -54,6 +55,11 @@ export async function killedStore(keepsJournal = false, keys = 600, seed = 7): P
   for (let round = 1; round <= ROUNDS; round += 1) {
     await store.checkpoint();
     before.push(await contentsOf(files, FOLDER));
+    await script.put('long', 'c', String(round).repeat(10_000));
+    if (round === ROUNDS - 1) {
+      await script.put('later', 'x', 'known to the newest root only');
+      await script.put('long', 'd', 'z'.repeat(9_000));
+    }
     for (let step = 0; step < 12; step += 1) await script.change(round, step);
   }
   const contents = await contentsOf(files, FOLDER);
