@@ -201,6 +201,34 @@ function addClients(program: Command, run: (work: () => Promise<number>) => Prom
     .action((what: string, folder: string) =>
       run(async () => (await import('./inspect.ts')).inspect(what, folder)),
     );
+  addRepair(program, run);
+}
+
+function addRepair(program: Command, run: (work: () => Promise<number>) => Promise<void>): void {
+  program
+    .command('check <folder>')
+    .description(
+      'verify everything in a data folder, or in one store: pages, journal, blobs; exits 1 for damage',
+    )
+    .option(
+      '--running',
+      'look at a folder in use, without its lock (the newest checkpoint and the journal only)',
+    )
+    .option('--json', 'as JSON')
+    .action((folder: string, flags: { running?: boolean; json?: boolean }) =>
+      run(async () => (await import('./check.ts')).check(folder, flags)),
+    );
+  program
+    .command('salvage <folder>')
+    .description(
+      'make a new, sound data folder of whatever can be read of a damaged one; exits 1 when anything is lost',
+    )
+    .requiredOption('--to <folder>', 'the new folder, which must not exist')
+    .option('--skip-damaged', 'apply the journal also behind damaged batches')
+    .option('--json', 'as JSON')
+    .action((folder: string, flags: { to: string; skipDamaged?: boolean; json?: boolean }) =>
+      run(async () => (await import('./salvage.ts')).salvage(folder, flags)),
+    );
 }
 
 function lines(...text: string[]): string {

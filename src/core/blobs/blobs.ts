@@ -32,9 +32,9 @@ export async function openBlobs(options: BlobsOptions): Promise<Blobs> {
 }
 
 const ID = /^[0-9a-f]{32}$/;
-const BLOB_NAME = /^([0-9a-f]{32})\.(blob|draft)$/;
-const FOLDER_NAME = /^[0-9a-f]{2}$/;
-const SESSION_DIGITS = 8;
+export const BLOB_NAME = /^([0-9a-f]{32})\.(blob|draft)$/;
+export const FOLDER_NAME = /^[0-9a-f]{2}$/;
+export const SESSION_DIGITS = 8;
 
 class FileBlobs implements Blobs {
   readonly #files: Files;
@@ -156,13 +156,20 @@ class FileBlobs implements Blobs {
   }
 }
 
-async function readSize(file: OpenFile, id: string): Promise<number> {
+/** @returns the size of the content @throws BlobError `corrupt` */
+export async function readSize(file: OpenFile, id: string): Promise<number> {
   const trailer = Buffer.allocUnsafe(TRAILER_BYTES);
   const length = await file.read(Math.max(0, file.size() - TRAILER_BYTES), trailer);
   return decodeTrailer(trailer.subarray(0, length), id, file.size(), file.path);
 }
 
-async function readChunk(file: OpenFile, id: string, index: number, sizeBytes: number): Promise<Buffer> {
+/** The content of chunk `index`, which has `sizeBytes`. @throws BlobError `corrupt` */
+export async function readChunk(
+  file: OpenFile,
+  id: string,
+  index: number,
+  sizeBytes: number,
+): Promise<Buffer> {
   const offset = index * STORED_CHUNK_BYTES;
   const stored = Buffer.allocUnsafe(sizeBytes + CRC_BYTES);
   const length = await file.read(offset, stored);

@@ -139,6 +139,8 @@ export interface CursorOptions {
   readonly crcSeed: number;
   /** Up to where the file may be read now: an append under way may lie behind. */
   readonly sizeBytes: () => number;
+  /** Where the batch after `before` begins; default right behind the header. */
+  readonly start?: number;
   /** To find the end only: checks CRCs, positions and epochs, but not the chain, which costs most. */
   readonly skims?: boolean;
 }
@@ -150,13 +152,14 @@ export interface CursorOptions {
 export class SegmentCursor {
   readonly #options: CursorOptions;
   #last: Mark;
-  #offset = SEGMENT_HEADER_BYTES;
+  #offset: number;
   #window = Buffer.alloc(0);
   #windowStart = 0;
 
   constructor(options: CursorOptions) {
     this.#options = options;
     this.#last = options.before;
+    this.#offset = options.start ?? SEGMENT_HEADER_BYTES;
   }
 
   get last(): Mark {

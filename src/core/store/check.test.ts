@@ -5,8 +5,8 @@ import { createMemoryFiles } from '../files/memory-files.ts';
 import { checkStore } from './check.ts';
 import { Forest } from './forest.ts';
 import { PAGE_BYTES } from './limits.ts';
-import { childNumber, keyAt, longValueRef, valueAt } from './node.ts';
-import type { Page } from './page.ts';
+import { childNumber, keyAt, longValueRef, removeCells, valueAt } from './node.ts';
+import { HEADER_BYTES, type Page } from './page.ts';
 import { PageSet } from './page-set.ts';
 import { Pages } from './pages.ts';
 
@@ -81,6 +81,35 @@ const cases: [string, (forest: Forest) => void, RegExp][] = [
     'a branch that denies the long values below',
     (forest) => rootOf(forest).bytes.writeUInt8(1, 13),
     /page \d+ denies the long values below/,
+  ],
+  [
+    'a branch whose first key is not empty',
+    (forest) => removeCells(rootOf(forest), 0, 1),
+    /page \d+ has a first key/,
+  ],
+  [
+    'a cell that lies outside of its page',
+    (forest) => firstLeaf(forest).view.setUint16(HEADER_BYTES, 0xffff),
+    /page \d+ is no sound node/,
+  ],
+  [
+    'a page of a long value without bytes',
+    (forest) => {
+      forest.pages.peek(longValueRef(firstLeaf(forest), 0).number)!.count = 0;
+    },
+    /page \d+ says that it has 0 bytes of a long value/,
+  ],
+  [
+    'a long value whose pages are those of another',
+    (forest) => {
+      const value = Buffer.alloc(20_000);
+      forest.apply({ kind: 'put', tree: 't', key: Buffer.from('00000'), value });
+      const leaf = firstLeaf(forest);
+      const [first, second] = [longValueRef(leaf, 0), longValueRef(leaf, 1)];
+      leaf.view.setUint32(valueAt(leaf, 1), first.number);
+      leaf.view.setUint32(valueAt(leaf, 1) + 4, second.stamp);
+    },
+    /page \d+ is reached twice/,
   ],
   [
     'a long value on a page of another kind',

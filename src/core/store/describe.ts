@@ -5,16 +5,17 @@
  */
 
 import { messageOf } from '../errors.ts';
+import { renderDamage } from '../files/damage.ts';
 import type { Files, OpenFile } from '../files/files.ts';
-import { Cursor } from './cursor.ts';
 import { decodeRef } from './forest.ts';
 import { PAGE_BYTES } from './limits.ts';
 import { readLongValue } from './long-value.ts';
-import { childNumber, childStamp, hasLongValue, usedBytes, valueBytes } from './node.ts';
+import { hasLongValue, keyView, usedBytes, valueAt, valueBytes } from './node.ts';
 import type { Page, PageRef } from './page.ts';
 import { PageSet } from './page-set.ts';
 import { Pages } from './pages.ts';
 import { FORMAT, type Root, readRoots } from './root.ts';
+import { ALL_KEYS, type LostPage, walkTree } from './salvage-walk.ts';
 
 export interface TreeDescription {
   readonly name: string;
@@ -86,20 +87,31 @@ function describeRoot(pages: Pages, root: Root, flaws: string[]): RootDescriptio
 }
 
 function describeTrees(file: OpenFile, root: Root | undefined, flaws: string[]): TreeDescription[] {
-  if (root === undefined) return [];
+  if (root?.catalog === undefined) return [];
   const pages = new Pages(file, 0, 0);
   const trees: TreeDescription[] = [];
-  try {
-    for (const { key, value } of new Cursor(pages, root.catalog, {}, () => true)) {
-      trees.push(describeTree(pages, key.toString('utf8'), decodeRef(value)));
-    }
-  } catch (error) {
-    flaws.push(messageOf(error));
+  for (const step of walkTree({ pages }, root.catalog, ALL_KEYS)) {
+    if (step.kind === 'lost') flaws.push(flawOf(file, step.lost, 'the catalog'));
+    else
+      for (const [name, ref] of treesIn(step.leaf)) trees.push(describeTree(file, pages, name, ref, flaws));
   }
   return trees;
 }
 
+function* treesIn(leaf: Page): Generator<[name: string, ref: PageRef], void> {
+  for (let slot = 0; slot < leaf.count; slot += 1) {
+    const start = valueAt(leaf, slot);
+    const ref = decodeRef(leaf.bytes.subarray(start, start + valueBytes(leaf, slot)));
+    yield [keyView(leaf, slot).toString('utf8'), ref];
+  }
+}
+
+function flawOf({ path }: OpenFile, { page, what }: LostPage, place: string): string {
+  return `${place}: ${renderDamage({ path, page, offset: page * PAGE_BYTES, what })}`;
+}
+
 interface Tally {
+  levels: number;
   keys: number;
   branchPages: number;
   leafPages: number;
@@ -108,8 +120,16 @@ interface Tally {
   usedBytes: number;
 }
 
-function describeTree(pages: Pages, name: string, root: PageRef): TreeDescription {
+/** What can be read of a tree; the rest is a flaw each. */
+function describeTree(
+  file: OpenFile,
+  pages: Pages,
+  name: string,
+  root: PageRef,
+  flaws: string[],
+): TreeDescription {
   const tally: Tally = {
+    levels: 0,
     keys: 0,
     branchPages: 0,
     leafPages: 0,
@@ -117,28 +137,28 @@ function describeTree(pages: Pages, name: string, root: PageRef): TreeDescriptio
     longValueBytes: 0,
     usedBytes: 0,
   };
-  const page = pages.read(root.number, root.stamp);
-  tallyPage(pages, page, tally);
+  const walk = { pages, meet: (page: Page) => tallyNode(page, tally) };
+  for (const step of walkTree(walk, root, ALL_KEYS)) {
+    if (step.kind === 'leaf') tallyLongValues(step.leaf, tally);
+    else flaws.push(flawOf(file, step.lost, `tree ${JSON.stringify(name)}`));
+  }
   const { usedBytes: used, ...counts } = tally;
   const all = (tally.branchPages + tally.leafPages) * PAGE_BYTES;
-  return { name, levels: page.level + 1, ...counts, fill: used / all };
+  return { name, ...counts, fill: all === 0 ? 0 : used / all };
 }
 
-function tallyPage(pages: Pages, page: Page, tally: Tally): void {
+function tallyNode(page: Page, tally: Tally): void {
+  tally.levels = Math.max(tally.levels, page.level + 1);
   tally.usedBytes += usedBytes(page);
-  if (page.level === 0) {
-    tallyLeaf(page, tally);
+  if (page.level > 0) {
+    tally.branchPages += 1;
     return;
   }
-  tally.branchPages += 1;
-  for (let slot = 0; slot < page.count; slot += 1) {
-    tallyPage(pages, pages.read(childNumber(page, slot), childStamp(page, slot)), tally);
-  }
+  tally.leafPages += 1;
+  tally.keys += page.count;
 }
 
-function tallyLeaf(leaf: Page, tally: Tally): void {
-  tally.leafPages += 1;
-  tally.keys += leaf.count;
+function tallyLongValues(leaf: Page, tally: Tally): void {
   for (let slot = 0; slot < leaf.count; slot += 1) {
     if (!hasLongValue(leaf, slot)) continue;
     tally.longValues += 1;

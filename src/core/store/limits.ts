@@ -43,3 +43,9 @@ export const SHRINK_BYTES_MIN = 1_024 * 1_024;
 
 /** Freed page buffers kept for the next copies. */
 export const SPARE_BUFFERS_MAX = 512;
+
+/** What a check or a salvage lists of one kind; more is only counted. */
+export const FINDINGS_MAX = 1_000;
+
+/** A salvage commits what it has read whenever it has so much: few syncs, and memory for one commit. */
+export const SALVAGE_COMMIT_BYTES = 2 * 1_024 * 1_024;
