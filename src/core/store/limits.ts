@@ -43,3 +43,9 @@ export const SHRINK_BYTES_MIN = 1_024 * 1_024;
 
 /** Freed page buffers kept for the next copies. */
 export const SPARE_BUFFERS_MAX = 512;
+
+/** Pages that a compaction reads or moves in one turn of the event loop: well under a millisecond of work. */
+export const COMPACTION_PAGES_PER_TURN = 32;
+
+/** A compaction that goes on for more passes than this runs after commits that undo it as fast. */
+export const COMPACTION_PASSES_MAX = 8;

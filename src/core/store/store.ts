@@ -17,9 +17,10 @@ import type { Random } from '../random/random.ts';
 import type { Clock, Timer } from '../time/clock.ts';
 import { gathering } from '../time/gathering.ts';
 import { checkStore } from './check.ts';
-import { type RootState, writeCheckpoint } from './checkpoint.ts';
+import { cutFreeEnd, drawStamp, type RootState, writeFrozen } from './checkpoint.ts';
+import { compactStore } from './compact.ts';
 import { StoreError } from './errors.ts';
-import type { Forest } from './forest.ts';
+import type { Forest, Frozen } from './forest.ts';
 import { Group } from './groups.ts';
 import {
   CACHE_BYTES_DEFAULT,
@@ -134,6 +135,8 @@ class TreeStore implements Store {
   /** The checkpoint or check under way: they take turns. */
   #turn: Promise<unknown> = Promise.resolve();
   #background: Promise<void> | undefined;
+  /** The last compaction asked for: one follows the other. */
+  #compacting: Promise<unknown> = Promise.resolve();
   /** A checkpoint found the disk full when so many bytes were dirty. */
   #fullAtDirtyBytes: number | undefined;
   #journalBytesSinceRoot: number;
@@ -380,8 +383,9 @@ class TreeStore implements Store {
     this.#stopTimer();
     const context = { ...this.#resources, forest: this.#forest };
     const journalBytes = this.#journalBytesSinceRoot;
+    const frozen = this.#freeze();
     try {
-      this.#roots = await writeCheckpoint(context, this.#roots, () => this.#agree());
+      this.#roots = await writeFrozen(context, this.#roots, frozen, () => this.#agree());
     } catch (error) {
       throw this.#checkpointFailure(error);
     }
@@ -389,6 +393,16 @@ class TreeStore implements Store {
     this.#journalBytesSinceRoot -= journalBytes;
     this.#checkpoints += 1;
     await this.#trimJournal();
+  }
+
+  /** A catalog that cannot be read now fails the checkpoint alone: nothing has been written yet. */
+  #freeze(): Frozen {
+    try {
+      return this.#forest.freeze(drawStamp(this.#resources.random));
+    } catch (error) {
+      this.#fullAtDirtyBytes = this.#forest.pages.dirtyBytes;
+      throw error;
+    }
   }
 
   #stopTimer(): void {
@@ -422,6 +436,25 @@ class TreeStore implements Store {
     await this.#resources.journal.truncateBefore(older.root.mark.position + 1).catch(() => undefined);
   }
 
+  compact(signal?: AbortSignal): Promise<number> {
+    const compacted = this.#compacting.then(() => this.#compact(signal));
+    this.#compacting = compacted.catch(() => undefined);
+    return compacted;
+  }
+
+  async #compact(signal: AbortSignal | undefined): Promise<number> {
+    this.#checkOpen();
+    const { file } = this.#resources;
+    return compactStore({
+      forest: this.#forest,
+      file,
+      dirtyBytes: this.#limits.dirtyBytes,
+      isOver: () => signal?.aborted === true || this.#closing !== undefined,
+      checkpoint: () => this.#inTurn(() => this.#checkpointNow()),
+      cut: () => this.#inTurn(() => cutFreeEnd(file, this.#forest)),
+    });
+  }
+
   check(): Promise<string[]> {
     this.#checkOpen();
     return this.#inTurn(() => checkStore(this.#forest, this.#roots));
@@ -435,6 +468,7 @@ class TreeStore implements Store {
   async #close(): Promise<void> {
     this.#stopTimer();
     await this.#flushing;
+    await this.#compacting;
     await this.#turn;
     this.#forest.close();
     try {

@@ -84,6 +84,16 @@ export interface Store extends Reader, AsyncDisposable {
   stats(): StoreStats;
   /** Writes changed pages and lets go of the journal before them. Runs by itself; a caller may force it. */
   checkpoint(): Promise<void>;
+  /**
+   * Makes the page file as short as its data, moving pages from its end to free places before, a little in
+   * each turn of the event loop. Commits, reads, snapshots and checkpoints go on; ranges of the store itself
+   * end as with a commit. What a snapshot still needs stays where it is, and its place is given back by the
+   * first checkpoint after its release.
+   * @param signal ends it early, with what it has done so far
+   * @returns by how many bytes the file became shorter
+   * @throws StoreError `no-space`, `read-only`, `closed`, `corrupt`; nothing is lost
+   */
+  compact(signal?: AbortSignal): Promise<number>;
   /** Reads and verifies everything reachable. @returns what is wrong, empty when sound */
   check(): Promise<string[]>;
   close(): Promise<void>;
