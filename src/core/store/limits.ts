@@ -49,3 +49,9 @@ export const COMPACTION_PAGES_PER_TURN = 32;
 
 /** A compaction that goes on for more passes than this runs after commits that undo it as fast. */
 export const COMPACTION_PASSES_MAX = 8;
+
+/** A copy reads about so much of a snapshot in one turn of the event loop, but at least one entry. */
+export const PORTION_BYTES = 32 * 1_024;
+
+/** Entries of a portion at most: small ones cost more than their bytes. */
+export const PORTION_ENTRIES_MAX = 128;

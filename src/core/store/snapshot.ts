@@ -1,5 +1,5 @@
 import { StoreError } from './errors.ts';
-import type { Forest } from './forest.ts';
+import { CATALOG, type Forest } from './forest.ts';
 import type { Entry, RangeOptions, Snapshot } from './types.ts';
 import type { Version } from './versions.ts';
 
@@ -23,6 +23,12 @@ export class TreeSnapshot implements Snapshot {
 
   range(tree: string, options: RangeOptions = {}): IterableIterator<Entry> {
     return this.#forest.rangeIn(this.#version(), tree, options, () => this.#taken !== undefined);
+  }
+
+  trees(): string[] {
+    this.#forest.checkOpen();
+    const names = this.#forest.pages.versions.treesIn(this.#version()).filter((name) => name !== CATALOG);
+    return names.sort((left, right) => Buffer.compare(Buffer.from(left), Buffer.from(right)));
   }
 
   #version(): Version {

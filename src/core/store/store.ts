@@ -34,7 +34,16 @@ import {
 import { encodeCommit } from './record.ts';
 import { recover } from './recovery.ts';
 import { TreeSnapshot } from './snapshot.ts';
-import type { Change, Entry, RangeOptions, Snapshot, Store, StoreHealth, StoreStats } from './types.ts';
+import type {
+  Capture,
+  Change,
+  Entry,
+  RangeOptions,
+  Snapshot,
+  Store,
+  StoreHealth,
+  StoreStats,
+} from './types.ts';
 import { NeedsVersion } from './undo.ts';
 
 export interface StoreOptions {
@@ -169,6 +178,17 @@ class TreeStore implements Store {
   snapshot(): Snapshot {
     this.#checkOpen();
     return new TreeSnapshot(this.#forest);
+  }
+
+  async capture(): Promise<Capture> {
+    const snapshot = this.snapshot();
+    try {
+      const mark = await this.#agree();
+      return { snapshot, incarnation: this.#resources.journal.incarnation, mark };
+    } catch (error) {
+      snapshot.release();
+      throw refusalOf(error)[0];
+    }
   }
 
   #checkOpen(): void {

@@ -12,6 +12,8 @@
  * made with `encodeKey` of `tuple.ts`, which keeps the order of the parts.
  */
 
+import type { Mark } from '../journal/types.ts';
+
 export interface Entry {
   readonly key: Buffer;
   /** Owned by the store: copy before changing it. */
@@ -40,7 +42,17 @@ export interface Reader {
 
 /** A consistent view that later commits do not change. Costs nothing to take; must be released. */
 export interface Snapshot extends Reader, Disposable {
+  /** The names of the trees that hold something, in the order of their UTF-8 bytes. */
+  trees(): string[];
   release(): void;
+}
+
+/** A snapshot, and the place in the journal's history that it is the state of. */
+export interface Capture {
+  readonly snapshot: Snapshot;
+  /** The journal that the mark belongs to. */
+  readonly incarnation: string;
+  readonly mark: Mark;
 }
 
 export type Change =
@@ -71,6 +83,12 @@ export interface StoreStats {
 
 export interface Store extends Reader, AsyncDisposable {
   snapshot(): Snapshot;
+  /**
+   * A snapshot of what is visible at the call, when all of that is durable: for a copy that must hold nothing
+   * which may yet be refused. The caller releases it.
+   * @throws StoreError `no-space`, `read-only`, `outcome-unknown`, `closed`
+   */
+  capture(): Promise<Capture>;
   /**
    * Applies all `changes`, in order, at once; resolves when they are durable.
    * @throws StoreError `no-space` (nothing was changed, and later commits may succeed), `overloaded` (the
