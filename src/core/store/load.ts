@@ -47,14 +47,16 @@ export async function loadStore(options: LoadOptions, portions: AsyncIterable<Po
   const { files, folder, random } = options;
   await requireEmpty(files, folder);
   const draft = `${folder}.draft-${random.bytes(4).toString('hex')}`;
+  let made = draft;
   try {
     await files.makeFolder(draft);
     await fill(options, draft, portions);
     await requireEmpty(files, folder);
     await files.rename(draft, folder);
+    made = folder;
     await files.syncFolder(dirname(folder));
   } catch (error) {
-    await files.removeFolder(draft).catch(() => undefined);
+    await files.removeFolder(made).catch(() => undefined);
     throw refusalOf(error, folder);
   }
 }
