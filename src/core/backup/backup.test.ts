@@ -108,8 +108,7 @@ suite('backup and restore', () => {
       isOver = true;
     });
     // In the turn of the call, and then all the time: blobs are made and removed, entries change.
-    await removeBlob(service, first);
-    for (const id of rest.slice(0, 6)) await removeBlob(service, id);
+    const removed = Promise.all([first, ...rest.slice(0, 6)].map((id) => removeBlob(service, id)));
     let rounds = 0;
     for (; !isOver; rounds += 1) {
       void service.store.commit(randomCommit(random));
@@ -118,7 +117,7 @@ suite('backup and restore', () => {
     }
     assert.ok(rounds > 1);
     const manifest = await backedUp;
-    assert.ok(manifest.parts.length > 0);
+    await removed;
     await restore(snapshotsIn(files), manifest, targetIn(files, '/restored'));
     await verifyRestored(files, '/restored', expected);
     await closeService(service);
