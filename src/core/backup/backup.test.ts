@@ -22,7 +22,7 @@ interface Service extends Durable {
   readonly blobs: Blobs;
 }
 
-const random = new SeededRandom(1);
+const shared = new SeededRandom(1);
 
 async function openService(files: Files, folder: string, seed = 1): Promise<Service> {
   const options = { files, random: new SeededRandom(seed) };
@@ -69,7 +69,12 @@ async function verify(service: Service, { model, blobs }: Expected): Promise<voi
   for (const [id, content] of blobs) assert.ok((await contentOf(service.blobs, id)).equals(content), id);
 }
 
-async function fill(service: Service, commits: number, blobs: number): Promise<Expected> {
+async function fill(
+  service: Service,
+  commits: number,
+  blobs: number,
+  random: SeededRandom = shared,
+): Promise<Expected> {
   let model = new StoreModel();
   for (let count = 0; count < commits; count += 1) {
     const changes = randomCommit(random);
@@ -111,9 +116,9 @@ suite('backup and restore', () => {
     const removed = Promise.all([first, ...rest.slice(0, 6)].map((id) => removeBlob(service, id)));
     let rounds = 0;
     for (; !isOver; rounds += 1) {
-      void service.store.commit(randomCommit(random));
+      void service.store.commit(randomCommit(shared));
       await new Promise((resume) => setImmediate(resume));
-      if (rounds % 10 === 0) await addBlob(service, random.bytes(1_000));
+      if (rounds % 10 === 0) await addBlob(service, shared.bytes(1_000));
     }
     assert.ok(rounds > 1);
     const manifest = await backedUp;
@@ -149,7 +154,7 @@ suite('backup and restore', () => {
   test('what has not changed is stored once, and outlives the older backup', async () => {
     const files = createMemoryFiles();
     const service = await openService(files, '/live');
-    const value = random.bytes(400);
+    const value = shared.bytes(400);
     const put = (index: number): Change => {
       const key = Buffer.from(String(index).padStart(6, '0'));
       return { kind: 'put', tree: 'a', key, value };
@@ -226,7 +231,7 @@ suite('a damaged backup', () => {
   async function backedUp(): Promise<{ disk: SimulatedDisk; manifest: SnapshotManifest }> {
     const disk = new SimulatedDisk({ random: new SeededRandom(3) });
     const service = await openService(disk.files, '/live');
-    await fill(service, 30, 4);
+    await fill(service, 30, 4, new SeededRandom(1));
     const manifest = await backUp(service, snapshotsIn(disk.files));
     await closeService(service);
     return { disk, manifest };

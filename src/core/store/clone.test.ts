@@ -134,7 +134,7 @@ suite('clone', () => {
     const source = await open({ files: disk.files });
     await source.commit([put('kept')]);
     disk.capacityBytes = 0;
-    const refused = source.commit([put('refused', 'x'.repeat(5_000))]);
+    const refused = source.commit([put('refused', 'x'.repeat(3_000_000))]);
     await assert.rejects(source.capture(), { code: 'no-space' });
     await assert.rejects(refused, { code: 'no-space' });
     disk.capacityBytes = Number.POSITIVE_INFINITY;
