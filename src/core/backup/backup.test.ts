@@ -167,9 +167,9 @@ suite('backup and restore', () => {
     await service.store.commit([{ ...put(10_000), value: Buffer.from('changed') } as Change]);
     const second = await backUp(service, snapshots);
     const keys = new Set(first.parts.map(({ key }) => key));
-    const shared = second.parts.filter(({ key }) => keys.has(key)).length;
+    const common = second.parts.filter(({ key }) => keys.has(key)).length;
     assert.ok(first.parts.length > 5, `${first.parts.length} parts`);
-    assert.ok(shared >= second.parts.length - 2, `${shared} of ${second.parts.length} parts shared`);
+    assert.ok(common >= second.parts.length - 2, `${common} of ${second.parts.length} parts shared`);
     assert.deepEqual(await snapshots.list(), [second, first]);
     await snapshots.delete(first);
     assert.deepEqual(await snapshots.list(), [second]);
