@@ -245,6 +245,28 @@ async function checkpointWithoutCatalog(at: number): Promise<number> {
   return failed;
 }
 
+test('commits are refused, not gathered without end, while no checkpoint can begin', async () => {
+  const disk = newDisk();
+  const first = await openOn(disk);
+  await first.commit(Array.from({ length: 300 }, (_, index) => put('k', '1', `tree ${index}`)));
+  await first.close();
+  const store = await openOn(disk, { cacheBytes: 0, dirtyBytes: 64 * 1_024 });
+  for (let index = 0; index < 100; index += 1) store.get(`tree ${index}`, Buffer.from('k'));
+  disk.inject = ({ call, path }) => (call === 'read' && path === PAGES ? { code: 'EIO' } : undefined);
+  let code: string | undefined;
+  for (let count = 0; count < 100 && code === undefined; count += 1) {
+    await store.commit([put(`k${count}`, 'x'.repeat(20_000), 'new')]).catch((error) => {
+      code = error.code;
+    });
+  }
+  assert.equal(code, 'overloaded');
+  assert.equal(store.health().state, 'ok');
+  disk.inject = undefined;
+  await store.checkpoint();
+  await store.commit([put('after')]);
+  await checkAndClose(store);
+});
+
 async function filledDisk(): Promise<SimulatedDisk> {
   const disk = newDisk();
   const store = await openOn(disk);

@@ -19,7 +19,7 @@ import { gathering } from '../time/gathering.ts';
 import { checkStore } from './check.ts';
 import { cutFreeEnd, drawStamp, type RootState, writeFrozen } from './checkpoint.ts';
 import { compactStore } from './compact.ts';
-import { StoreError } from './errors.ts';
+import { type StoreCode, StoreError } from './errors.ts';
 import type { Forest, Frozen } from './forest.ts';
 import { Group } from './groups.ts';
 import {
@@ -146,8 +146,8 @@ class TreeStore implements Store {
   #background: Promise<void> | undefined;
   /** The last compaction asked for: one follows the other. */
   #compacting: Promise<unknown> = Promise.resolve();
-  /** A checkpoint found the disk full when so many bytes were dirty. */
-  #fullAtDirtyBytes: number | undefined;
+  /** A checkpoint failed, and the next may succeed: what commits that need one are told. */
+  #stall: { readonly dirtyBytes: number; readonly error: StoreError } | undefined;
   #journalBytesSinceRoot: number;
   #waitingBytes = 0;
   #commits = 0;
@@ -208,9 +208,9 @@ class TreeStore implements Store {
   #checkAdmitted(): void {
     this.#checkOpen();
     if (this.#broken !== undefined) throw readOnly(this.#broken);
-    if (this.#fullAtDirtyBytes !== undefined && this.#isOverrun()) {
+    if (this.#stall !== undefined && this.#isOverrun()) {
       this.#checkpointInBackground();
-      throw new StoreError('no-space', 'the disk is full, and memory holds all it may', { retryable: true });
+      throw this.#stall.error;
     }
     if (this.#waitingBytes > WAITING_BYTES_MAX) {
       throw new StoreError('overloaded', 'too many commits wait for the disk', { retryable: true });
@@ -382,8 +382,8 @@ class TreeStore implements Store {
 
   #wantsCheckpoint(): boolean {
     const { dirtyBytes } = this.#forest.pages;
-    const retryAt = (this.#fullAtDirtyBytes ?? 0) + this.#limits.dirtyBytes / 4;
-    if (this.#fullAtDirtyBytes !== undefined && dirtyBytes < retryAt) return false;
+    const retryAt = (this.#stall?.dirtyBytes ?? 0) + this.#limits.dirtyBytes / 4;
+    if (this.#stall !== undefined && dirtyBytes < retryAt) return false;
     return dirtyBytes > this.#limits.dirtyBytes || this.#journalBytesSinceRoot > this.#limits.journalBytes;
   }
 
@@ -409,7 +409,7 @@ class TreeStore implements Store {
     } catch (error) {
       throw this.#checkpointFailure(error);
     }
-    this.#fullAtDirtyBytes = undefined;
+    this.#stall = undefined;
     this.#journalBytesSinceRoot -= journalBytes;
     this.#checkpoints += 1;
     await this.#trimJournal();
@@ -420,9 +420,15 @@ class TreeStore implements Store {
     try {
       return this.#forest.freeze(drawStamp(this.#resources.random));
     } catch (error) {
-      this.#fullAtDirtyBytes = this.#forest.pages.dirtyBytes;
+      this.#stallWith('overloaded', `no checkpoint can begin: ${messageOf(error)}`, error);
       throw error;
     }
+  }
+
+  #stallWith(code: StoreCode, why: string, cause: unknown): void {
+    const message = `${why}, and memory holds all it may`;
+    const { dirtyBytes } = this.#forest.pages;
+    this.#stall = { dirtyBytes, error: new StoreError(code, message, { cause, retryable: true }) };
   }
 
   #stopTimer(): void {
@@ -441,7 +447,7 @@ class TreeStore implements Store {
 
   #checkpointFailure(error: unknown): unknown {
     if (codeOf(error) === 'no-space') {
-      this.#fullAtDirtyBytes = this.#forest.pages.dirtyBytes;
+      this.#stallWith('no-space', 'the disk is full', error);
       return refusalOf(error)[0];
     }
     const failure = new StoreError('read-only', `a checkpoint failed: ${messageOf(error)}`, { cause: error });
