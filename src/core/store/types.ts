@@ -35,8 +35,8 @@ export interface RangeOptions {
 export interface Reader {
   get(tree: string, key: Uint8Array): Buffer | undefined;
   has(tree: string, key: Uint8Array): boolean;
-  /** Entries in key order. The iterator must be finished or returned before the next commit; a scan that
-   * lives longer takes a `snapshot`. */
+  /** Entries in key order. The iterator must be finished or returned before the next commit or step of a
+   * compaction; a scan that lives longer takes a `snapshot`. */
   range(tree: string, options?: RangeOptions): IterableIterator<Entry>;
 }
 
