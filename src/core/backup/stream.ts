@@ -44,73 +44,89 @@ export type BackupRecord =
 
 /** Gathers records; every method that adds one returns the part that it has filled, or undefined. */
 export class PartWriter {
-  #pieces: Uint8Array[] = [HEADER];
-  #bytes = HEADER.length;
+  /** The part so far; longer than it, and used again for the next. */
+  #bytes = Buffer.allocUnsafeSlow(PART_BYTES_MIN);
+  #length = HEADER.copy(this.#bytes);
   #tree: string | undefined;
   #entries = 0;
   #blobs = 0;
 
   entry(tree: string, { key, value }: Entry): Buffer | undefined {
     if (this.#tree !== tree) this.#beginTree(tree);
-    const head = Buffer.allocUnsafe(7);
-    head[0] = ENTRY;
-    head.writeUInt16BE(key.length, 1);
-    head.writeUInt32BE(value.length, 3);
+    const start = this.#grow(7 + key.length + value.length);
+    this.#bytes[start] = ENTRY;
+    this.#bytes.writeUInt16BE(key.length, start + 1);
+    this.#bytes.writeUInt32BE(value.length, start + 3);
+    this.#bytes.set(key, start + 7);
+    this.#bytes.set(value, start + 7 + key.length);
     this.#entries += 1;
-    return this.#add([head, key, value], crc32(key));
+    return this.#endRecord(start, crc32(key));
   }
 
   #beginTree(tree: string): void {
-    const name = Buffer.from(tree);
-    const head = Buffer.from([TREE, name.length >>> 8, name.length & 0xff]);
+    const nameBytes = Buffer.byteLength(tree);
+    const start = this.#grow(3 + nameBytes);
+    this.#bytes[start] = TREE;
+    this.#bytes.writeUInt16BE(nameBytes, start + 1);
+    this.#bytes.write(tree, start + 3);
     this.#tree = tree;
-    this.#pieces.push(head, name);
-    this.#bytes += head.length + name.length;
   }
 
   blob(id: string, offset: number, bytes: Uint8Array): Buffer | undefined {
-    const head = Buffer.allocUnsafe(1 + ID_BYTES + 12);
-    head[0] = BLOB;
-    head.write(id, 1, 'hex');
-    head.writeBigUInt64BE(BigInt(offset), 1 + ID_BYTES);
-    head.writeUInt32BE(bytes.length, 9 + ID_BYTES);
-    return this.#add([head, bytes], crc32(head));
+    const head = 1 + ID_BYTES + 12;
+    const start = this.#grow(head + bytes.length);
+    this.#writeIdAndSize(start, BLOB, id, offset);
+    this.#bytes.writeUInt32BE(bytes.length, start + head - 4);
+    this.#bytes.set(bytes, start + head);
+    return this.#endRecord(start, crc32(this.#bytes.subarray(start, start + head)));
   }
 
   whole(id: string, sizeBytes: number): Buffer | undefined {
-    const head = Buffer.allocUnsafe(1 + ID_BYTES + 8);
-    head[0] = WHOLE;
-    head.write(id, 1, 'hex');
-    head.writeBigUInt64BE(BigInt(sizeBytes), 1 + ID_BYTES);
+    const start = this.#grow(1 + ID_BYTES + 8);
+    this.#writeIdAndSize(start, WHOLE, id, sizeBytes);
     this.#blobs += 1;
-    return this.#add([head], crc32(head));
+    return this.#endRecord(start, crc32(this.#bytes.subarray(start, this.#length)));
   }
 
   /** The last part. */
   end(): Buffer {
-    const record = Buffer.allocUnsafe(17);
-    record[0] = END;
-    record.writeBigUInt64BE(BigInt(this.#entries), 1);
-    record.writeBigUInt64BE(BigInt(this.#blobs), 9);
-    this.#pieces.push(record);
-    this.#bytes += record.length;
+    const start = this.#grow(17);
+    this.#bytes[start] = END;
+    this.#bytes.writeBigUInt64BE(BigInt(this.#entries), start + 1);
+    this.#bytes.writeBigUInt64BE(BigInt(this.#blobs), start + 9);
     return this.#take();
   }
 
-  /** The larger a record, the likelier a part ends with it: that makes parts of the size that is aimed at. */
-  #add(pieces: readonly Uint8Array[], hash: number): Buffer | undefined {
-    let size = 0;
-    for (const piece of pieces) size += piece.length;
-    this.#pieces.push(...pieces);
-    this.#bytes += size;
-    const isBorder = this.#bytes >= PART_BYTES_MIN && hash / HASHES < size / PART_BYTES_TARGET;
-    return isBorder || this.#bytes >= PART_BYTES_MAX ? this.#take() : undefined;
+  #writeIdAndSize(at: number, kind: number, id: string, size: number): void {
+    this.#bytes[at] = kind;
+    this.#bytes.write(id, at + 1, 'hex');
+    this.#bytes.writeBigUInt64BE(BigInt(size), at + 1 + ID_BYTES);
   }
 
+  /** Makes room for `bytes` more. @returns where they begin */
+  #grow(bytes: number): number {
+    const start = this.#length;
+    this.#length += bytes;
+    if (this.#length > this.#bytes.length) {
+      const larger = Buffer.allocUnsafeSlow(Math.max(this.#length, this.#bytes.length * 2));
+      larger.set(this.#bytes.subarray(0, start));
+      this.#bytes = larger;
+    }
+    return start;
+  }
+
+  /** The larger a record, the likelier a part ends with it: that makes parts of the size that is aimed at. */
+  #endRecord(start: number, hash: number): Buffer | undefined {
+    const size = this.#length - start;
+    const isBorder = this.#length >= PART_BYTES_MIN && hash / HASHES < size / PART_BYTES_TARGET;
+    return isBorder || this.#length >= PART_BYTES_MAX ? this.#take() : undefined;
+  }
+
+  /** A copy, for the buffer is used again; after a value of unusual size a smaller one is. */
   #take(): Buffer {
-    const part = Buffer.concat(this.#pieces, this.#bytes);
-    this.#pieces = [HEADER];
-    this.#bytes = HEADER.length;
+    const part = Buffer.from(this.#bytes.subarray(0, this.#length));
+    if (this.#bytes.length > 2 * PART_BYTES_MAX) this.#bytes = Buffer.allocUnsafeSlow(PART_BYTES_MIN);
+    this.#length = HEADER.copy(this.#bytes);
     this.#tree = undefined;
     return part;
   }
