@@ -28,13 +28,11 @@ import {
   childStamp,
   hasLongValue,
   holdsKey,
-  insertLongValue,
   keyView,
   longValueRef,
   lowerBound,
-  removeCells,
   setChild,
-  valueBytes,
+  setLongValueRef,
 } from './node.ts';
 import { clearPage, LONG_VALUE, Page, type PageRef } from './page.ts';
 import type { Pages } from './pages.ts';
@@ -84,7 +82,6 @@ async function replaceBothRoots(context: CompactionContext): Promise<void> {
 interface LongValue {
   readonly key: Buffer;
   readonly first: PageRef;
-  readonly length: number;
 }
 
 class Compaction {
@@ -241,7 +238,7 @@ class Compaction {
     const first = copies[0];
     if (path === undefined || first === undefined) return;
     path.makeWritable();
-    setLongValue(path.end, value, first);
+    setLongValueRef(path.end, lowerBound(path.end, value.key), first);
     for (const copy of copies.splice(0)) this.#pages.adopt(copy);
     for (const number of numbers) this.#pages.retire(number, this.#pages.peek(number)?.birth ?? 0);
     this.#moved(numbers.length);
@@ -264,18 +261,8 @@ function noteLongValues(leaf: Page, found: LongValue[]): void {
   if (!leaf.mayHoldLongValues) return;
   for (let slot = 0; slot < leaf.count; slot += 1) {
     if (!hasLongValue(leaf, slot)) continue;
-    const key = Buffer.from(keyView(leaf, slot));
-    found.push({ key, first: longValueRef(leaf, slot), length: valueBytes(leaf, slot) });
+    found.push({ key: Buffer.from(keyView(leaf, slot)), first: longValueRef(leaf, slot) });
   }
-}
-
-/** Makes the cell of `value` refer to `first`: the same bytes, so there is room. */
-function setLongValue(leaf: Page, { key, length }: LongValue, first: PageRef): void {
-  const slot = lowerBound(leaf, key);
-  const { lastInserted } = leaf;
-  removeCells(leaf, slot, slot + 1);
-  insertLongValue(leaf, slot, key, length, first);
-  leaf.lastInserted = lastInserted;
 }
 
 /** The way from the root of a tree down to a page. */
