@@ -17,6 +17,7 @@ import {
 } from '@aws-sdk/client-s3';
 import pg from 'pg';
 import type { OctetInput } from '../../src/octet/config.ts';
+import { startOctet } from '../../src/octet.ts';
 import { EPHEMERAL_PORTS, type OctetProcess, startOctetProcess } from '../octet-process.ts';
 
 const COMMAND = path.resolve(import.meta.dirname, '../../bin/octet.mjs');
@@ -197,6 +198,26 @@ suite('octet backup', () => {
     await succeed('backup', '--to', to, '--config', config, '--keep', '1');
     assert.equal((await readdir(path.join(to, 'backups'))).length, 1);
     assert.deepEqual(await restored(to), last);
+  });
+
+  test('of an Octet in memory makes a data folder of it', async () => {
+    const folder = await newFolder();
+    const to = await newFolder();
+    {
+      await using memory = await startOctet({ services: ['database'] });
+      const sql = new pg.Client({ connectionString: memory.env['DATABASE_URL'] });
+      await sql.connect();
+      await sql.query("CREATE TABLE t (v text); INSERT INTO t VALUES ('from memory')");
+      await memory.backUp(to);
+      await sql.end();
+    }
+    const dataDir = path.join(folder, 'data');
+    await succeed('restore', to, '--data-dir', dataDir);
+    await using durable = await startOctet({ services: ['database'], dataDir });
+    const sql = new pg.Client({ connectionString: durable.env['DATABASE_URL'] });
+    await sql.connect();
+    assert.deepEqual((await sql.query('SELECT v FROM t')).rows, [{ v: 'from memory' }]);
+    await sql.end();
   });
 
   test('is made for nobody who has not read the run record', async () => {

@@ -14,6 +14,7 @@ import { checkAndClose, RANDOM_TREES, randomCommit, StoreModel } from '../testin
 import { SimulatedClock } from '../time/simulated-clock.ts';
 import { backUp, type Durable } from './backup.ts';
 import { createFolderSnapshots } from './folder-snapshots.ts';
+import { PART_BYTES_MAX } from './limits.ts';
 import { restore } from './restore.ts';
 import type { SnapshotManifest, SnapshotStore } from './snapshot-store.ts';
 
@@ -100,6 +101,24 @@ async function verifyRestored(files: Files, folder: string, expected: Expected):
   const restored = await openService(files, folder, 5);
   await verify(restored, expected);
   await closeService(restored);
+}
+
+function forwarded(snapshots: SnapshotStore): SnapshotStore {
+  return {
+    list: () => snapshots.list(),
+    write: (snapshot, body) => snapshots.write(snapshot, body),
+    read: (manifest) => snapshots.read(manifest),
+    delete: (manifest) => snapshots.delete(manifest),
+  };
+}
+
+/** Fails when a part is changed after the next has been asked for, or made before. */
+async function* oneAtATime(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {
+  for await (const part of body) {
+    const before = Buffer.from(part);
+    yield part;
+    assert.ok(before.equals(part), 'a part changed while it was being written');
+  }
 }
 
 suite('backup and restore', () => {
@@ -206,6 +225,39 @@ suite('backup and restore', () => {
     }
     assert.deepEqual(await files.list('/restored'), []);
     await verify(service, expected);
+    await closeService(service);
+  });
+
+  test('values larger than a part come back, and memory is one part at a time', async () => {
+    const files = createMemoryFiles();
+    const service = await openService(files, '/live');
+    const values = [1, 5_000_000, 300_000, 9_000_000].map((size) => shared.bytes(size));
+    for (const [index, value] of values.entries()) {
+      await service.store.commit([{ kind: 'put', tree: 'a', key: Buffer.of(index), value }]);
+    }
+    const small = Array.from({ length: 20_000 }, (_, index): Change => {
+      return { kind: 'put', tree: 'b', key: Buffer.from(`${index}`), value: Buffer.alloc(500) };
+    });
+    await service.store.commit(small);
+    const blob = await addBlob(service, shared.bytes(10_000_000));
+    const snapshots = snapshotsIn(files);
+    const manifest = await backUp(service, {
+      ...forwarded(snapshots),
+      write: (snapshot, body) => snapshots.write(snapshot, oneAtATime(body)),
+    });
+    // One value, which may fill the part that others began.
+    const most = Math.max(...manifest.parts.map(({ bytes }) => bytes));
+    assert.ok(most < 9_000_000 + PART_BYTES_MAX + 100, `${most} bytes`);
+    const usual = manifest.parts.filter(({ bytes }) => bytes > PART_BYTES_MAX + 70_000);
+    assert.ok(usual.length <= 2, `${usual.length} parts of unusual size`);
+    await restore(snapshots, manifest, targetIn(files, '/restored'));
+    const restored = await openService(files, '/restored');
+    for (const [index, value] of values.entries()) {
+      assert.ok(restored.store.get('a', Buffer.of(index))?.equals(value), `value ${index}`);
+    }
+    assert.equal([...restored.store.range('b')].length, 20_000);
+    assert.equal((await contentOf(restored.blobs, blob)).length, 10_000_000);
+    await closeService(restored);
     await closeService(service);
   });
 
@@ -336,6 +388,20 @@ suite('backup and restore: a fault at every call in turn', () => {
     return { disk, expected };
   }
 
+  /** The next write of whatever removes what was left behind. */
+  async function leavesNothingIdle(files: Files, snapshots: SnapshotStore): Promise<void> {
+    const place = { incarnation: '00000000-0000-4000-8000-000000000000', position: 0, epoch: 0, chain: '' };
+    const nothing = (async function* (): AsyncGenerator<Buffer> {})();
+    const empty = await snapshots.write({ ...place, format: 1 }, nothing);
+    await snapshots.delete(empty);
+    const named = new Set((await snapshots.list()).flatMap(({ parts }) => parts.map(({ key }) => key)));
+    for (const folder of await files.list('/backup/parts')) {
+      for (const name of await files.list(`/backup/parts/${folder}`)) {
+        assert.ok(named.has(name.slice(0, 64)) && name.endsWith('.part'), `${name} was left behind`);
+      }
+    }
+  }
+
   interface Outcome {
     /** It came to its end. */
     isDone: boolean;
@@ -388,6 +454,7 @@ suite('backup and restore: a fault at every call in turn', () => {
         const snapshots = snapshotsIn(disk.files);
         const [manifest] = await snapshots.list();
         assert.ok(manifest !== undefined || !isDone, `call ${at}: the backup is gone`);
+        await leavesNothingIdle(disk.files, snapshots);
         if (manifest === undefined) continue;
         await restore(snapshots, manifest, targetIn(disk.files, '/restored'));
         await verifyRestored(disk.files, '/restored', expected);

@@ -66,7 +66,10 @@ class FolderSnapshots implements SnapshotStore {
         const parts: SnapshotPart[] = [];
         for await (const chunk of body) parts.push(await this.#writePart(chunk, written));
         await this.#syncParts(written);
-        return await this.#writeManifest({ ...snapshot, parts });
+        const manifest = await this.#writeManifest({ ...snapshot, parts });
+        // What a crash has left. That it stays once more harms nothing.
+        await this.#collect().catch(() => undefined);
+        return manifest;
       } catch (error) {
         await this.#collect().catch(() => undefined);
         throw refusalOf(error);
@@ -213,8 +216,24 @@ async function hashOf(content: Uint8Array): Promise<string> {
   return hash.digest('hex');
 }
 
+const INCARNATION = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+const CHAIN = /^([0-9a-f]{2})*$/;
+
+/** A folder of backups may come from anywhere: what is read from it becomes names of files, too. */
 function isManifest(value: unknown): value is SnapshotManifest {
-  return typeof value === 'object' && value !== null && 'parts' in value && Array.isArray(value.parts);
+  if (typeof value !== 'object' || value === null) return false;
+  const { incarnation, position, epoch, chain, format, parts } = value as Partial<SnapshotManifest>;
+  const areNumbers = [position, epoch, format].every(
+    (number) => Number.isSafeInteger(number) && number! >= 0,
+  );
+  const areNames = INCARNATION.test(String(incarnation)) && CHAIN.test(String(chain));
+  return areNumbers && areNames && Array.isArray(parts) && parts.every(isPart);
+}
+
+function isPart(value: unknown): value is SnapshotPart {
+  if (typeof value !== 'object' || value === null) return false;
+  const { key, bytes, sha256 } = value as Partial<SnapshotPart>;
+  return PART_KEY.test(String(key)) && PART_KEY.test(String(sha256)) && Number.isSafeInteger(bytes);
 }
 
 function refusalOf(error: unknown): unknown {

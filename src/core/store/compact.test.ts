@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
+import type { Files, OpenFile } from '../files/files.ts';
 import { createMemoryFiles } from '../files/memory-files.ts';
 import { type Fault, SimulatedDisk } from '../files/simulated-files.ts';
 import { SeededRandom } from '../random/seeded-random.ts';
 import { checkAndClose, RANDOM_TREES, randomCommit, StoreModel } from '../testing/store-contract.ts';
 import { SimulatedClock } from '../time/simulated-clock.ts';
-import { PAGE_BYTES } from './limits.ts';
+import { COMPACTION_PAGES_PER_TURN, PAGE_BYTES } from './limits.ts';
 import { openStore, type StoreOptions } from './store.ts';
 import type { Change, Store } from './types.ts';
 
@@ -56,6 +57,34 @@ async function bytesWhenFresh(store: Store): Promise<number> {
   const bytes = fresh.stats().fileBytes;
   await fresh.close();
   return bytes;
+}
+
+/** Counts the pages that are read at once. */
+class CountingFiles {
+  reads = 0;
+  readonly files: Files;
+
+  constructor(inner: Files) {
+    const open: Files['open'] = async (path, mode) => {
+      const file = await inner.open(path, mode);
+      const readSync: OpenFile['readSync'] = (position, into) => {
+        this.reads += 1;
+        return file.readSync(position, into);
+      };
+      return withMember(file, 'readSync', readSync);
+    };
+    this.files = withMember(inner, 'open', open);
+  }
+}
+
+/** `subject` with another member of this name. */
+function withMember<Subject extends object>(subject: Subject, name: keyof Subject, member: unknown): Subject {
+  return new Proxy(subject, {
+    get(target, asked) {
+      const found: unknown = asked === name ? member : Reflect.get(target, asked);
+      return typeof found === 'function' ? found.bind(target) : found;
+    },
+  });
 }
 
 suite('compaction', () => {
@@ -168,6 +197,30 @@ suite('compaction', () => {
     }
     assert.ok((await compacted) > 1_000_000);
     assert.ok(most < 4 * dirtyBytes, `${most} bytes in memory`);
+    await checkAndClose(store);
+  });
+
+  test('reads and moves only so many pages in one turn of the event loop', async () => {
+    const counting = new CountingFiles(createMemoryFiles());
+    const store = await open({ files: counting.files, cacheBytes: 0 });
+    await scatter(store, 5_000, mixed);
+    await store.commit([put('large', 'z'.repeat(3_000_000), 'b')]);
+    await store.commit([{ kind: 'delete-range', tree: 'a', from: Buffer.from(keyOf(4_000)) }]);
+    await store.checkpoint();
+    let isOver = false;
+    const compacted = store.compact().finally(() => {
+      isOver = true;
+    });
+    let most = 0;
+    while (!isOver) {
+      counting.reads = 0;
+      await new Promise((resume) => setImmediate(resume));
+      most = Math.max(most, counting.reads);
+    }
+    assert.ok((await compacted) > 1_000_000);
+    // Those of a turn, the way down to a leaf, and what a checkpoint reads of the catalog.
+    assert.ok(most <= COMPACTION_PAGES_PER_TURN + 16, `${most} pages in one turn`);
+    assert.ok(most > 0);
     await checkAndClose(store);
   });
 
