@@ -2,8 +2,8 @@
  * Compaction: makes the page file as short as its data while everything else goes on.
  *
  *   before   │ R R a · · b · c · · · · d · · e │      a page of the trees: letter    free: ·
- *   move     │ R R a d e b · c                 │      live pages from the end go to the lowest free numbers
- *   after    │ R R a d e b c                   │      when both roots have let go of the old places: cut off
+ *   move     │ R R a c d b e · · · · · · · · · │      live pages from the end go to the lowest free numbers
+ *   after    │ R R a c d b e │                        when both roots have let go of the old places: cut off
  *
  * Nothing is new here for the file: a moved page is a copy under another number, as by any change (copy on
  * write), and reaches the file by an ordinary checkpoint. So a crash at any point leaves one of two roots, and
