@@ -219,7 +219,7 @@ class Compaction {
   async #copy(value: LongValue, count: number, copies: Page[]): Promise<void> {
     const { stamp } = this.#pages;
     for (let index = 0; index < count; index += 1) {
-      copies.push(new Page(Buffer.allocUnsafeSlow(PAGE_BYTES), this.#pages.reserve(), stamp, 0, true));
+      copies.push(new Page(Buffer.alloc(PAGE_BYTES), this.#pages.reserve(), stamp, 0, true));
       await this.#worked();
     }
     let index = 0;
