@@ -14,3 +14,6 @@ export const SLICE_BYTES = 128 * 1_024;
 
 /** The longest manifest: some 600,000 parts, which are half a terabyte. */
 export const MANIFEST_BYTES_MAX = 64 * 1_024 * 1_024;
+
+/** Entries that a restore puts into the trees in one turn of the event loop. */
+export const ENTRIES_PER_TURN = 256;

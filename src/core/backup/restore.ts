@@ -15,6 +15,7 @@ import { loadStore } from '../store/load.ts';
 import type { Portion } from '../store/portions.ts';
 import type { Entry } from '../store/types.ts';
 import { BackupError } from './errors.ts';
+import { ENTRIES_PER_TURN } from './limits.ts';
 import type { SnapshotManifest, SnapshotStore } from './snapshot-store.ts';
 import { type BackupRecord, FORMAT, recordsOf } from './stream.ts';
 
@@ -124,8 +125,6 @@ class Restoration {
     this.#hasEnded = true;
   }
 }
-
-const ENTRIES_PER_TURN = 256;
 
 function inPart(error: unknown, key: string | undefined): unknown {
   if (!(error instanceof BackupError) || key === undefined) return error;
