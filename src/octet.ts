@@ -17,6 +17,13 @@ import { systemClock } from './core/time/system-clock.ts';
 import type { HttpServer } from './http/index.ts';
 import { startAdmin } from './octet/admin.ts';
 import {
+  copyStates,
+  type NamedState,
+  type ServiceBackup,
+  type StoredBackup,
+  sealBackup,
+} from './octet/backup.ts';
+import {
   type OctetConfig,
   type OctetInput,
   octetSchema,
@@ -95,6 +102,8 @@ export class Octet implements AsyncDisposable {
   /** Absolute; meaningless when everything lies in memory. */
   readonly dataDir: string;
   readonly startedAtMs: number;
+  /** Who knows it may ask the admin address for a backup; new with each start. */
+  readonly controlKey: string;
   readonly #services: RunningService[] = [];
   readonly #endpoints = new Map<string, Readonly<Record<string, Endpoint>>>();
   #admin: HttpServer | undefined;
@@ -106,6 +115,7 @@ export class Octet implements AsyncDisposable {
     this.observatory = observatory;
     this.dataDir = dataDir;
     this.startedAtMs = world.clock.now();
+    this.controlKey = world.random.bytes(16).toString('hex');
   }
 
   /** In the order in which they started. */
@@ -139,6 +149,8 @@ export class Octet implements AsyncDisposable {
       world,
       startedAtMs: this.startedAtMs,
       token: config.adminToken,
+      copyStates: (to, signal) => this.#copyStates(to, signal),
+      controlKey: this.controlKey,
     });
     this.#endpoints.set('admin', { main: this.#admin.endpoint });
     const host = (service: string): Host => ({
@@ -162,6 +174,23 @@ export class Octet implements AsyncDisposable {
       const failure = (await Promise.allSettled(starts)).find((start) => start.status === 'rejected');
       if (failure !== undefined) throw failure.reason;
     }
+  }
+
+  /**
+   * Backs up what every service holds at the call, while all goes on, to the folder `to` of this machine.
+   * @throws BackupError, StoreError, BlobError; there is no backup then
+   */
+  async backUp(to: string, signal?: AbortSignal): Promise<StoredBackup> {
+    const services = await this.#copyStates(to, signal);
+    return sealBackup({ ...this.world, files: systemFiles }, to, services);
+  }
+
+  #copyStates(to: string, signal: AbortSignal | undefined): Promise<ServiceBackup[]> {
+    const states: NamedState[] = [];
+    for (const { name, state } of this.#services) {
+      if (state !== undefined) states.push({ service: name, state });
+    }
+    return copyStates(states, systemFiles, to, signal);
   }
 
   /** Stops in the reverse order of starting; each finishes what is in flight for up to `drainTimeoutMs`. */

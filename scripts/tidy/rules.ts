@@ -112,10 +112,11 @@ export const coreArrows: Readonly<Record<string, readonly string[]>> = {
   observe: ['errors', 'assert', 'time'],
   files: ['errors', 'assert', 'bytes', 'time', 'random'],
   net: ['errors', 'assert', 'bytes', 'time', 'random', 'observe'],
-  lifecycle: ['files', 'net', 'observe', 'random', 'time'],
+  lifecycle: ['blobs', 'files', 'net', 'observe', 'random', 'store', 'time'],
   journal: ['errors', 'assert', 'bytes', 'time', 'random', 'files'],
   store: ['errors', 'assert', 'bytes', 'time', 'random', 'files', 'journal'],
   blobs: ['errors', 'assert', 'bytes', 'time', 'random', 'files'],
+  backup: ['errors', 'assert', 'bytes', 'random', 'files', 'journal', 'store', 'blobs'],
   config: ['errors', 'assert', 'files'],
   testing: ['*'],
 };

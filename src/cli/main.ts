@@ -196,6 +196,25 @@ function addClients(program: Command, run: (work: () => Promise<number>) => Prom
       run(async () => (await import('./mq.ts')).mq(words, command.optsWithGlobals())),
     );
   program
+    .command('backup')
+    .description('back up the data folder, whether Octet runs on it or not')
+    .requiredOption(
+      '--to <folder>',
+      'folder of backups; what an earlier one holds already is not copied again',
+    )
+    .option('--keep <n>', 'remove all backups there but the n newest')
+    .action((_flags, command: Command) =>
+      run(async () => (await import('./backup.ts')).backup(command.optsWithGlobals())),
+    );
+  program
+    .command('restore <folder>')
+    .description('make the data folder, which must be missing or empty, out of a backup')
+    .option('--backup <name>', 'which one (default: the newest)')
+    .option('--list', 'show which there are, and restore nothing')
+    .action((folder: string, _flags, command: Command) =>
+      run(async () => (await import('./restore.ts')).restore(folder, command.optsWithGlobals())),
+    );
+  program
     .command('inspect <what> <folder>')
     .description('print what lies in a data folder of a stopped service: journal or store')
     .action((what: string, folder: string) =>

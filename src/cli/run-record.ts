@@ -15,6 +15,8 @@ export interface RunRecord {
   readonly portOffset: number;
   readonly adminUrl: string;
   readonly adminToken: string;
+  /** Asked for by what only the owner of the data folder may do; absent in the record of an older release. */
+  readonly controlKey?: string;
   readonly env: OctetEnv;
 }
 
@@ -54,13 +56,17 @@ export async function removeRecord(dataDir: string, name: string): Promise<void>
 
 /** The processes that answer, in the order of their names. @throws CliError when there is none */
 export async function requireRunning(dataDir: string, portOffset: number): Promise<Running[]> {
-  const found = await Promise.all((await recordFiles(dataDir)).map(readRecord));
-  const wanted = found.filter((record) => record?.portOffset === portOffset) as RunRecord[];
-  const asked = await Promise.all(wanted.map(ask));
-  const running = asked.filter((one) => one !== undefined);
+  const running = (await findRunning(dataDir)).filter(({ record }) => record.portOffset === portOffset);
   if (running.length > 0) return running;
   const offset = portOffset === 0 ? '' : ` with port offset ${portOffset}`;
   throw new CliError(EXIT.notRunning, `no Octet runs on ${dataDir}${offset}`, 'start one with `octet up`');
+}
+
+/** The processes that answer, whatever their ports. */
+export async function findRunning(dataDir: string): Promise<Running[]> {
+  const found = await Promise.all((await recordFiles(dataDir)).map(readRecord));
+  const asked = await Promise.all(found.filter((record) => record !== undefined).map(ask));
+  return asked.filter((one) => one !== undefined);
 }
 
 /** The connection strings of all of them together. */

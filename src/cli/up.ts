@@ -36,6 +36,7 @@ export async function up(flags: SettingFlags, only?: ServiceName): Promise<numbe
       portOffset: settings.config.portOffset,
       adminUrl: octet.env['OCTET_ADMIN_URL'] ?? '',
       adminToken: settings.config.adminToken,
+      controlKey: octet.controlKey,
       env: octet.env,
     });
     process.stdout.write(screen(octet, settings, Math.round(performance.now())));

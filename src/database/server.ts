@@ -1,5 +1,5 @@
 /** Sockets ⇄ sessions: reads, steps, writes once per read, and waits for what a step asks for. */
-import type { Host, RunningService } from '../core/lifecycle.ts';
+import type { Host, RunningService, ServiceState } from '../core/lifecycle.ts';
 import type { Connection, Endpoint, Listener, TlsIdentity } from '../core/net/network.ts';
 import type { Timer } from '../core/time/clock.ts';
 import { Database } from './engine/database.ts';
@@ -37,6 +37,8 @@ export const DEFAULT_DATABASE_OPTIONS: DatabaseOptions = {
   database: 'octet',
 };
 
+const STORE_FOLDER = 'store';
+
 export interface RunningDatabase extends RunningService {
   readonly sessionCount: number;
 }
@@ -51,7 +53,7 @@ export async function startDatabase(options: DatabaseOptions, host: Host): Promi
       fault: 'local',
       hint: 'Set `password`, or listen on 127.0.0.1.',
     });
-  const store = await openRowStore(host, `${host.folder}/store`);
+  const store = await openRowStore(host, `${host.folder}/${STORE_FOLDER}`);
   try {
     const verifier =
       options.password === ''
@@ -115,6 +117,10 @@ class DatabaseServer implements RunningDatabase {
 
   get endpoints(): Readonly<Record<string, Endpoint>> {
     return { main: this.#listener!.endpoint };
+  }
+
+  get state(): ServiceState {
+    return { store: this.#store.store, storeFolder: STORE_FOLDER };
   }
 
   get sessionCount(): number {

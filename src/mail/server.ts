@@ -23,6 +23,9 @@ import { SmtpConnection } from './smtp-connection.ts';
 import { MailStore } from './store.ts';
 import { encodeReply } from './wire/reply.ts';
 
+const STORE_FOLDER = 'store';
+const BLOBS_FOLDER = 'blobs';
+
 export interface Mail extends RunningService {
   readonly store: MailStore;
 }
@@ -31,8 +34,8 @@ export interface Mail extends RunningService {
 export async function startMail(options: MailOptions, host: Host): Promise<Mail> {
   const directory = createDirectory(options);
   await using undo = new AsyncDisposableStack();
-  const store = undo.use(await openStore({ ...host, folder: `${host.folder}/store` }));
-  const blobs = undo.use(await openBlobs({ ...host, folder: `${host.folder}/blobs` }));
+  const store = undo.use(await openStore({ ...host, folder: `${host.folder}/${STORE_FOLDER}` }));
+  const blobs = undo.use(await openBlobs({ ...host, folder: `${host.folder}/${BLOBS_FOLDER}` }));
   const mailStore = new MailStore(store, blobs);
   const swept = await mailStore.sweep();
   if (swept > 0) host.observer.log.info('removed messages that were never acknowledged', { swept });
@@ -49,6 +52,7 @@ export async function startMail(options: MailOptions, host: Host): Promise<Mail>
     name: 'mail',
     endpoints: server.endpoints(),
     store: mailStore,
+    state: { store, storeFolder: STORE_FOLDER, blobs, blobsFolder: BLOBS_FOLDER },
     health: () => server.health(),
     close,
     [Symbol.asyncDispose]: () => close(),

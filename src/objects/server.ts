@@ -3,7 +3,7 @@
  * until everything the answer depends on is durable, answer.
  */
 import { codeOf, messageOf } from '../core/errors.ts';
-import type { Health, Host, RunningService } from '../core/lifecycle.ts';
+import type { Health, Host, RunningService, ServiceState } from '../core/lifecycle.ts';
 import type { Endpoint } from '../core/net/network.ts';
 import type { Timer } from '../core/time/clock.ts';
 import {
@@ -151,6 +151,10 @@ class Service implements ObjectsService {
     const { address, port } = this.#server!.endpoint;
     const scheme = this.#options.tls === undefined ? 'http' : 'https';
     return `${scheme}://${address.includes(':') ? `[${address}]` : address}:${port}`;
+  }
+
+  get state(): ServiceState {
+    return this.#store.state;
   }
 
   health(): Health {

@@ -1,6 +1,6 @@
 /**
  * What one process tells about itself over HTTP: state, metrics, recent operations. The console, `octet
- * status`, container health checks and Prometheus read it; nothing can be changed through it.
+ * status`, container health checks and Prometheus read it; nothing of a service can be changed through it.
  *
  *   GET /healthz              200 while the process lives
  *   GET /readyz               200 when every service is up and sound, else 503 with the reasons
@@ -9,8 +9,13 @@
  *   GET /samples              every counter and gauge as JSON
  *   GET /spans?requestId=&limit=   recent operations, oldest first
  *   GET /events               the same, live, as server-sent events
+ *   POST /backup?to=          copies the state of every service to a folder of this machine; lines of JSON, the
+ *                             last with what was copied. Asked for with the key from the run record, which only
+ *                             who may read the data folder has
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
+import path from 'node:path';
+import { codeOf, messageOf } from '../core/errors.ts';
 import type { RunningService, World } from '../core/lifecycle.ts';
 import { isLoopback } from '../core/net/loopback.ts';
 import type { Observatory } from '../core/observe/observer.ts';
@@ -27,6 +32,7 @@ import {
   startHttpServer,
   text,
 } from '../http/index.ts';
+import type { ServiceBackup } from './backup.ts';
 
 export interface AdminOptions {
   readonly host: string;
@@ -36,6 +42,10 @@ export interface AdminOptions {
   readonly services: () => readonly RunningService[];
   readonly world: World;
   readonly startedAtMs: number;
+  /** What `/backup` does. @throws an error whose message tells why there is no backup */
+  readonly copyStates: (to: string, signal: AbortSignal) => Promise<readonly ServiceBackup[]>;
+  /** Asked for by `/backup` in `X-Octet-Key`. */
+  readonly controlKey: string;
   /** Asked for as a bearer token by everything but /healthz and /readyz; '' asks for none. */
   readonly token: string;
 }
@@ -83,6 +93,7 @@ export async function startAdmin(options: AdminOptions): Promise<HttpServer> {
     listeners++;
     return eventStream(observatory, world.clock, request, () => listeners--);
   });
+  router.add('POST', '/backup', (request) => backup(options, request));
   return startHttpServer({
     host: { ...world, observer: observatory.observer('admin') },
     address: { host: options.host, port: options.port },
@@ -105,9 +116,43 @@ function refusal(token: string, request: HttpRequest): HttpResponse | undefined 
 }
 
 function hasToken(token: string, request: HttpRequest): boolean {
+  return isSame(request.headers.get('authorization') ?? '', `Bearer ${token}`);
+}
+
+/** Takes as long for a near miss as for a far one. */
+function isSame(given: string, secret: string): boolean {
   const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
-  const given = request.headers.get('authorization') ?? '';
-  return timingSafeEqual(digest(given), digest(`Bearer ${token}`));
+  return timingSafeEqual(digest(given), digest(secret));
+}
+
+/** Its data leave their folder: nobody starts that but who may read them anyway. */
+function backup(options: AdminOptions, request: HttpRequest): HttpResponse {
+  const key = request.headers.get('x-octet-key') ?? '';
+  if (!isSame(key, options.controlKey)) return problem(401, { detail: 'the key of the run record, please' });
+  const to = new URLSearchParams(request.query).get('to') ?? '';
+  if (!path.isAbsolute(to)) return problem(400, { detail: 'to: an absolute path, please' });
+  const copied = options.copyStates(to, request.signal);
+  return {
+    status: 200,
+    headers: [['Content-Type', 'application/x-ndjson']],
+    body: backupLines(copied, options.world.clock),
+  };
+}
+
+/** An empty line now and then while it takes its time, then the outcome. */
+async function* backupLines(copied: Promise<readonly ServiceBackup[]>, clock: Clock): AsyncGenerator<Buffer> {
+  const outcome = copied.then(
+    (services) => JSON.stringify({ services }),
+    (error: unknown) => JSON.stringify({ error: { code: codeOf(error), message: messageOf(error) } }),
+  );
+  for (;;) {
+    const waited = Promise.withResolvers<undefined>();
+    const timer = clock.schedule(KEEP_ALIVE_MS, () => waited.resolve(undefined));
+    const line = await Promise.race([outcome, waited.promise]);
+    timer.cancel();
+    yield Buffer.from(`${line ?? ''}\n`);
+    if (line !== undefined) return;
+  }
 }
 
 function readiness(services: readonly RunningService[]): HttpResponse {

@@ -100,6 +100,13 @@ suite('simulation of the store', () => {
     assert.notEqual(violation, undefined, 'no seed shows it');
   });
 
+  test('finds the planted bug: the file is cut off before the older root has let go of its end', async () => {
+    const violation = await firstViolationWith(Pages.prototype, 'highestBusy', function (this: Pages) {
+      return this.live.highest();
+    });
+    assert.notEqual(violation, undefined, 'no seed shows it');
+  });
+
   test('finds the planted bug: pages are changed while a snapshot needs them', async () => {
     const violation = await firstViolationWith(Versions.prototype, 'sees', () => false);
     assert.notEqual(violation, undefined, 'no seed shows it');

@@ -7,6 +7,7 @@
  *   - of the others a prefix is there, in their order, each commit whole or not at all;
  *   - a commit that was refused is not there;
  *   - a snapshot shows what was there when it was taken;
+ *   - a clone holds what was there when it was asked for, or there is none;
  *   - check() finds nothing.
  */
 import { AssertionError } from 'node:assert/strict';
@@ -16,6 +17,7 @@ import { SimulatedDisk } from '../../src/core/files/simulated-files.ts';
 import { openFileJournal } from '../../src/core/journal/file-journal.ts';
 import type { Journal } from '../../src/core/journal/types.ts';
 import { SeededRandom } from '../../src/core/random/seeded-random.ts';
+import { cloneStore } from '../../src/core/store/clone.ts';
 import { openStore } from '../../src/core/store/store.ts';
 import type { Change, Snapshot, Store } from '../../src/core/store/types.ts';
 import {
@@ -78,6 +80,7 @@ class StoreRun {
   readonly #planted: PlantedInStore;
   readonly #sizes: { cacheBytes: number; dirtyBytes: number; journalBytes: number };
   readonly #history = new History();
+  #clones = 0;
 
   constructor(random: SeededRandom, disk: SimulatedDisk, planted: PlantedInStore) {
     this.#random = random;
@@ -93,7 +96,7 @@ class StoreRun {
   /** One life of the process, which ends by itself, by a failure, a kill or a power cut. */
   async life(): Promise<void> {
     const ended = armDisk(this.#disk, this.#random, CALLS_PER_LIFE);
-    const life = new Life(this.#random, this.#history, this.violations, () => this.#open());
+    const life = new Life(this.#random, this.#history, this.violations, this.#places());
     await Promise.race([life.live(this.#random.below(STEPS_MAX)), ended]);
     life.isOver = true;
     disarmDisk(this.#disk, this.#random);
@@ -102,7 +105,7 @@ class StoreRun {
   /** On a disk that behaves everything must be well, also after a restart. */
   async lastLife(): Promise<void> {
     for (let round = 0; round < 2; round += 1) {
-      const life = new Life(this.#random, this.#history, this.violations, () => this.#open());
+      const life = new Life(this.#random, this.#history, this.violations, this.#places());
       try {
         await life.liveOnSoundDisk();
       } catch (error) {
@@ -111,22 +114,52 @@ class StoreRun {
     }
   }
 
-  #open(): Promise<Store> {
+  /** Of the process that begins now. */
+  #places(): Places {
+    return { open: () => this.#open(FOLDER), forClone: () => this.#placeForClone() };
+  }
+
+  #placeForClone(): ClonePlace {
+    const { files } = this.#disk;
+    const random = this.#random;
+    this.#clones += 1;
+    const folder = `/clones/${this.#clones}`;
+    return {
+      clone: (store) => cloneStore(store, { files, folder, random, dirtyBytes: 50_000 }),
+      open: async () => ((await files.list(folder)).length === 0 ? undefined : await this.#open(folder)),
+      remove: () => files.removeFolder(folder),
+    };
+  }
+
+  #open(folder: string): Promise<Store> {
     const files = this.#planted.files?.(this.#disk.files) ?? this.#disk.files;
     const random = this.#random;
     return openStore({
       files,
-      folder: FOLDER,
+      folder,
       clock: new SimulatedClock(),
       random,
       openJournal: async () => {
-        const folder = `${FOLDER}/journal`;
-        const journal = await openFileJournal({ files, folder, random, segmentBytes: SEGMENT_BYTES });
+        const options = { files, folder: `${folder}/journal`, random, segmentBytes: SEGMENT_BYTES };
+        const journal = await openFileJournal(options);
         return this.#planted.journal?.(journal) ?? journal;
       },
       ...this.#sizes,
     });
   }
+}
+
+/** Where the store of a life is, and where its clones may be. */
+interface Places {
+  open(): Promise<Store>;
+  forClone(): ClonePlace;
+}
+
+interface ClonePlace {
+  clone(store: Store): Promise<void>;
+  /** Undefined when there is none. */
+  open(): Promise<Store | undefined>;
+  remove(): Promise<void>;
 }
 
 /** One process. Its code goes on after its end until it waits for the disk; what it then finds does not count. */
@@ -136,18 +169,18 @@ class Life {
   readonly #random: SeededRandom;
   readonly #history: History;
   readonly #violations: Violations;
-  readonly #open: () => Promise<Store>;
+  readonly #places: Places;
 
-  constructor(random: SeededRandom, history: History, violations: Violations, open: () => Promise<Store>) {
+  constructor(random: SeededRandom, history: History, violations: Violations, places: Places) {
     this.#random = random;
     this.#history = history;
     this.#violations = violations;
-    this.#open = open;
+    this.#places = places;
   }
 
   async live(steps: number): Promise<void> {
     await this.#despiteFaults(async () => {
-      const store = await this.#open();
+      const store = await this.#places.open();
       this.#compareWithHistory(store);
       for (let step = 0; step < steps && !this.isOver; step += 1) await this.#step(store);
       if (this.#random.chance(0.3)) await this.#end(store);
@@ -155,14 +188,16 @@ class Life {
   }
 
   async liveOnSoundDisk(): Promise<void> {
-    const store = await this.#open();
+    const store = await this.#places.open();
     this.#compareWithHistory(store);
     await this.#check(store);
     for (let count = 0; count < 10; count += 1) await this.#commit(store);
     await store.settled();
     await store.checkpoint();
+    await this.#compact(store);
     await this.#compare(store);
     await this.#check(store);
+    await this.#cloneAndCheck(store);
     await store.close();
   }
 
@@ -179,13 +214,51 @@ class Life {
   }
 
   async #step(store: Store): Promise<void> {
-    const kind = this.#random.below(20);
+    const kind = this.#random.below(22);
     if (kind < 14) await this.#commit(store);
     else if (kind === 14) await this.#despiteFaults(() => store.checkpoint());
     else if (kind === 15) await this.#readSnapshot(store);
     else if (kind === 16) await this.#readRanges(store);
     else if (kind === 17) await this.#compare(store);
     else if (kind === 18) await this.#holdSnapshot(store);
+    else if (kind === 19) await this.#compact(store);
+    else if (kind === 20) await this.#clone(store);
+  }
+
+  /** With commits on the way, and sometimes not to its end. */
+  async #compact(store: Store): Promise<void> {
+    const stop = new AbortController();
+    const compacted = this.#despiteFaults(async () => void (await store.compact(stop.signal)));
+    for (let count = this.#random.below(4); count > 0; count -= 1) await this.#commit(store);
+    if (this.#random.chance(0.2)) stop.abort();
+    await compacted;
+  }
+
+  /** A clone holds what was visible at the call, or there is none. */
+  async #clone(store: Store): Promise<void> {
+    const model = this.#history.visible(store);
+    const place = this.#places.forClone();
+    const cloned = this.#despiteFaults(() => place.clone(store));
+    if (this.#random.chance(0.5)) await this.#commit(store);
+    await cloned;
+    if (this.isOver) return;
+    await this.#despiteFaults(async () => {
+      const clone = await place.open();
+      if (clone === undefined) return;
+      model.verify(clone, RANDOM_TREES);
+      await clone.close();
+      await place.remove();
+    });
+  }
+
+  async #cloneAndCheck(store: Store): Promise<void> {
+    const place = this.#places.forClone();
+    await place.clone(store);
+    const clone = await place.open();
+    if (clone === undefined) return this.#violations.add('there is no clone');
+    this.#history.visible(store).verify(clone, RANDOM_TREES);
+    await this.#check(clone);
+    await clone.close();
   }
 
   async #commit(store: Store): Promise<void> {

@@ -205,3 +205,82 @@ suite('blobs', () => {
     assert.equal(await blobs.sweep(() => true), 0);
   });
 });
+
+suite('blobs: for a backup', () => {
+  test('ids are those of whole blobs, of this opening and earlier ones', async () => {
+    const files = createMemoryFiles();
+    const first = await open(files);
+    const old = await put(first, Buffer.from('old'));
+    await first.close();
+    await using blobs = await open(files, 2);
+    const ids = [old, await put(blobs, Buffer.from('new'))];
+    const draft = await blobs.create();
+    await draft.write(Buffer.from('unfinished'));
+    const found: string[] = [];
+    for await (const id of blobs.ids()) found.push(id);
+    assert.deepEqual(found.sort(), ids.sort());
+  });
+
+  test('a held removal takes effect when the last hold is released', async () => {
+    const files = createMemoryFiles();
+    await using blobs = await open(files);
+    const id = await put(blobs, Buffer.from('content'));
+    const holds = [blobs.holdRemovals(), blobs.holdRemovals()];
+    await blobs.remove(id);
+    assert.equal(String(await get(blobs, id)), 'content');
+    holds[0]![Symbol.dispose]();
+    holds[0]![Symbol.dispose]();
+    assert.equal(String(await get(blobs, id)), 'content');
+    holds[1]![Symbol.dispose]();
+    await new Promise((resume) => setImmediate(resume));
+    await assert.rejects(get(blobs, id), { code: 'missing' });
+    const next = await put(blobs, Buffer.from('next'));
+    await blobs.remove(next);
+    await assert.rejects(get(blobs, next), { code: 'missing' });
+  });
+
+  test('a sweep waits for holds', async () => {
+    const files = createMemoryFiles();
+    const first = await open(files);
+    await put(first, Buffer.from('orphan'));
+    await first.close();
+    await using blobs = await open(files, 2);
+    const hold = blobs.holdRemovals();
+    let isSwept = false;
+    const sweeping = blobs
+      .sweep(() => false)
+      .then((count) => {
+        isSwept = true;
+        return count;
+      });
+    await new Promise((resume) => setImmediate(resume));
+    assert.equal(isSwept, false);
+    hold[Symbol.dispose]();
+    assert.equal(await sweeping, 1);
+  });
+
+  test('a close does not wait for holds; what they held is an orphan of the next opening', async () => {
+    const files = createMemoryFiles();
+    const blobs = await open(files);
+    const id = await put(blobs, Buffer.from('content'));
+    const hold = blobs.holdRemovals();
+    await blobs.remove(id);
+    await blobs.close();
+    hold[Symbol.dispose]();
+    await using again = await open(files, 2);
+    assert.equal(await again.sweep(() => false), 1);
+  });
+
+  test('a blob is made again under its id, once', async () => {
+    const files = createMemoryFiles();
+    await using blobs = await open(files);
+    const id = await put(blobs, Buffer.from('content'));
+    await assert.rejects(blobs.recreate(id), { code: 'write-failed', message: /is there already/ });
+    await assert.rejects(blobs.recreate('../../etc/passwd'), { code: 'missing' });
+    await blobs.remove(id);
+    const writer = await blobs.recreate(id);
+    await writer.write(Buffer.from('restored'));
+    assert.deepEqual(await writer.finish(), { id, sizeBytes: 8 });
+    assert.equal(String(await get(blobs, id)), 'restored');
+  });
+});

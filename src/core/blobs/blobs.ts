@@ -14,7 +14,7 @@ import type { Random } from '../random/random.ts';
 import { CRC_BYTES, chunkCrc, decodeTrailer, STORED_CHUNK_BYTES, TRAILER_BYTES } from './blob-format.ts';
 import { type BlobPlace, blobErrorOf, ChunkedBlobWriter } from './blob-writer.ts';
 import { BlobError } from './errors.ts';
-import { CHUNK_BYTES } from './limits.ts';
+import { CHUNK_BYTES, HELD_REMOVALS_MAX } from './limits.ts';
 import type { Blobs, BlobWriter } from './types.ts';
 
 export interface BlobsOptions {
@@ -36,6 +36,11 @@ export const BLOB_NAME = /^([0-9a-f]{32})\.(blob|draft)$/;
 export const FOLDER_NAME = /^[0-9a-f]{2}$/;
 export const SESSION_DIGITS = 8;
 
+interface Holds {
+  count: number;
+  readonly released: PromiseWithResolvers<void>;
+}
+
 class FileBlobs implements Blobs {
   readonly #files: Files;
   readonly #folder: string;
@@ -45,6 +50,11 @@ class FileBlobs implements Blobs {
   readonly #session: string;
   readonly #foldersMade = new Set<string>();
   readonly #writers = new Set<BlobWriter>();
+  /** Set while somebody holds removals. */
+  #holds: Holds | undefined;
+  /** Removed meanwhile. */
+  readonly #held = new Set<string>();
+  #removing: Promise<void> = Promise.resolve();
   #closing: Promise<void> | undefined;
 
   constructor({ files, folder, random }: BlobsOptions, lock: FolderLock) {
@@ -55,9 +65,22 @@ class FileBlobs implements Blobs {
     this.#session = random.bytes(SESSION_DIGITS / 2).toString('hex');
   }
 
-  async create(): Promise<BlobWriter> {
+  create(): Promise<BlobWriter> {
+    return this.#write(this.#session + this.#random.bytes(12).toString('hex'));
+  }
+
+  async recreate(id: string): Promise<BlobWriter> {
+    if (!ID.test(id)) throw new BlobError('missing', 'not the id of a blob');
+    const { path } = this.#placeOf(id);
+    if ((await this.#files.stat(path)) !== undefined) {
+      throw new BlobError('write-failed', `${path} is there already`);
+    }
+    return this.#write(id);
+  }
+
+  async #write(id: string): Promise<BlobWriter> {
     this.#checkOpen();
-    const place = this.#placeOf(this.#session + this.#random.bytes(12).toString('hex'));
+    const place = this.#placeOf(id);
     const file = await this.#createDraft(place);
     const writer: BlobWriter = new ChunkedBlobWriter(this.#files, file, place, () => {
       this.#writers.delete(writer);
@@ -105,13 +128,58 @@ class FileBlobs implements Blobs {
     }
   }
 
+  async *ids(): AsyncGenerator<string, void> {
+    this.#checkOpen();
+    for (const folder of await this.#files.list(this.#folder)) {
+      if (!FOLDER_NAME.test(folder)) continue;
+      for (const name of await this.#files.list(`${this.#folder}/${folder}`)) {
+        const [, id = '', kind] = BLOB_NAME.exec(name) ?? [];
+        if (kind === 'blob') yield id;
+      }
+    }
+  }
+
   /** Not synced: a blob that a power cut brings back is an orphan, and swept. */
   async remove(id: string): Promise<void> {
     this.#checkOpen();
-    if (ID.test(id)) await this.#files.remove(this.#placeOf(id).path);
+    if (!ID.test(id)) return;
+    if (this.#holds === undefined) await this.#files.remove(this.#placeOf(id).path);
+    else if (this.#held.size < HELD_REMOVALS_MAX) this.#held.add(id);
+  }
+
+  holdRemovals(): Disposable {
+    this.#checkOpen();
+    const holds = (this.#holds ??= { count: 0, released: Promise.withResolvers<void>() });
+    holds.count += 1;
+    let isHeld = true;
+    return {
+      [Symbol.dispose]: () => {
+        if (!isHeld) return;
+        isHeld = false;
+        holds.count -= 1;
+        if (holds.count === 0) this.#release(holds);
+      },
+    };
+  }
+
+  #release(holds: Holds): void {
+    this.#holds = undefined;
+    holds.released.resolve();
+    const held = [...this.#held];
+    this.#held.clear();
+    this.#removing = this.#removeAll(held);
+  }
+
+  /** What cannot be removed is an orphan by now, and swept by the next start. */
+  async #removeAll(ids: readonly string[]): Promise<void> {
+    for (const id of ids) {
+      if (this.#closing !== undefined) return;
+      await this.#files.remove(this.#placeOf(id).path).catch(() => undefined);
+    }
   }
 
   async sweep(isNamed: (id: string) => boolean): Promise<number> {
+    while (this.#holds !== undefined) await this.#holds.released.promise;
     this.#checkOpen();
     let removed = 0;
     for (const name of await this.#files.list(this.#folder)) {
@@ -138,6 +206,9 @@ class FileBlobs implements Blobs {
   }
 
   async #close(): Promise<void> {
+    this.#holds?.released.resolve();
+    this.#holds = undefined;
+    await this.#removing;
     for (const writer of [...this.#writers]) await writer.abort();
     await this.#lock.release();
   }

@@ -8,3 +8,9 @@ export const CHUNK_BYTES = 64 * 1024;
  * up every other sync of the disk.
  */
 export const SYNC_EVERY_BYTES = 32 * 1024 * 1024;
+
+/**
+ * Removals that are remembered while somebody holds them: some 10 MB of ids. What is removed beyond that stays
+ * as an orphan until the next start sweeps it.
+ */
+export const HELD_REMOVALS_MAX = 100_000;

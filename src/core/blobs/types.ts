@@ -23,6 +23,10 @@ export interface BlobWriter {
 
 export interface Blobs extends AsyncDisposable {
   create(): Promise<BlobWriter>;
+  /** A writer for a blob that has its id already, from a backup. @throws BlobError `write-failed` when it is there */
+  recreate(id: string): Promise<BlobWriter>;
+  /** The ids of all blobs that are whole at the call; later ones may be among them or not. */
+  ids(): AsyncIterable<string>;
   /**
    * The bytes from `start` (default 0) up to `end`, not included (default the size), in chunks of at most
    * 64 KiB whose checksums have been verified.
@@ -31,6 +35,11 @@ export interface Blobs extends AsyncDisposable {
   read(id: string, range?: { start?: number; end?: number }): AsyncIterable<Buffer>;
   /** Missing is fine. */
   remove(id: string): Promise<void>;
+  /**
+   * Until the hold is disposed of nothing is removed: neither by `remove`, which then takes effect, nor by
+   * `sweep`, which waits. For who reads blobs that commits may cease to name meanwhile. May be held more than once.
+   */
+  holdRemovals(): Disposable;
   /** Removes what `isNamed` does not know. @returns how many */
   sweep(isNamed: (id: string) => boolean): Promise<number>;
   close(): Promise<void>;

@@ -33,7 +33,7 @@ import {
   frameBytesOf,
 } from './batch.ts';
 import { JournalError } from './errors.ts';
-import { BEFORE_FIRST, genesisBatch } from './genesis.ts';
+import { BEFORE_FIRST, genesisBatch, type Origin } from './genesis.ts';
 import { createLocalLease } from './lease.ts';
 import {
   MAX_BATCH_BYTES,
@@ -69,6 +69,11 @@ export interface FileJournalOptions {
   readonly random: Random;
   /** Default `SEGMENT_BYTES`. */
   readonly segmentBytes?: number;
+  /**
+   * A new journal goes on from here: its positions follow the mark, so that it is never taken for one that
+   * holds everything from the beginning. Without meaning for a journal that exists. Default: the beginning.
+   */
+  readonly origin?: Origin;
 }
 
 interface Segment {
@@ -114,13 +119,15 @@ async function removeDrafts(files: Files, folder: string): Promise<string[]> {
   return names;
 }
 
-async function begin({ files, folder, random }: FileJournalOptions): Promise<Opened> {
+async function begin({ files, folder, random, origin }: FileJournalOptions): Promise<Opened> {
   const incarnation = random.uuid();
-  const genesis = genesisBatch(incarnation, random);
+  const genesis = genesisBatch(incarnation, random, origin);
   const frame = encodeBatch(genesis, crcSeedOf(incarnation));
-  const path = await createSegment(files, folder, { incarnation, before: BEFORE_FIRST }, frame);
+  const before = origin?.mark ?? BEFORE_FIRST;
+  const path = await createSegment(files, folder, { incarnation, before }, frame);
   const active = await files.open(path, 'write');
-  return { incarnation, segments: [segmentAt(1, path, active.size())], active, last: markOf(genesis) };
+  const segments = [segmentAt(genesis.position, path, active.size())];
+  return { incarnation, segments, active, last: markOf(genesis) };
 }
 
 async function recover(files: Files, folder: string, firsts: Position[]): Promise<Opened> {

@@ -56,8 +56,17 @@ export async function writeCheckpoint(
   old: readonly RootState[],
   agree: () => Promise<Mark>,
 ): Promise<RootState[]> {
-  const { file, forest, journal, random } = context;
-  const frozen = forest.freeze(drawStamp(random));
+  return writeFrozen(context, old, context.forest.freeze(drawStamp(context.random)), agree);
+}
+
+/** The same for a state that is frozen already, in this turn: until then nothing can fail the file. */
+export async function writeFrozen(
+  context: CheckpointContext,
+  old: readonly RootState[],
+  frozen: Frozen,
+  agree: () => Promise<Mark>,
+): Promise<RootState[]> {
+  const { file, forest, journal } = context;
   let kept = false;
   try {
     const mark = await agree();
@@ -75,11 +84,20 @@ export async function writeCheckpoint(
   }
 }
 
-/** Cuts off the end of the file when much of it is free. A failure costs space only, until the next time. */
+/** Cuts off the end of the file when much of it is free: every cut is a change of the file's size to be synced. */
 async function shrink({ file, forest }: CheckpointContext): Promise<void> {
   const neededBytes = (forest.pages.highestBusy() + 1) * PAGE_BYTES;
   if (file.size() - neededBytes < Math.max(SHRINK_BYTES_MIN, neededBytes / 4)) return;
-  await file.truncate(neededBytes).catch(() => undefined);
+  await cutFreeEnd(file, forest);
+}
+
+/**
+ * Cuts off what nobody needs at the end of the file: no root, neither of the two, no version, and no page in
+ * memory has a place there. A failure costs space only, until the next time. Never while a checkpoint writes.
+ */
+export async function cutFreeEnd(file: OpenFile, forest: Forest): Promise<void> {
+  const neededBytes = (forest.pages.highestBusy() + 1) * PAGE_BYTES;
+  if (neededBytes < file.size()) await file.truncate(neededBytes).catch(() => undefined);
 }
 
 function rootOf(frozen: Frozen, mark: Mark, incarnation: string, generation: number): Root {

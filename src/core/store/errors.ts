@@ -10,6 +10,7 @@ import { OctetError } from '../errors.ts';
  * - `too-large`: a key, a tree name or a commit is over its limit; nothing was changed.
  * - `corrupt`: names the file and the position of what is damaged.
  * - `newer-format`: a later release wrote the file; the message names both versions.
+ * - `not-empty`: the folder that a copy was to be made in holds something; nothing was changed.
  * - `closed`: used after close(), or a snapshot after its release.
  */
 export type StoreCode =
@@ -20,6 +21,7 @@ export type StoreCode =
   | 'too-large'
   | 'corrupt'
   | 'newer-format'
+  | 'not-empty'
   | 'closed';
 
 export class StoreError extends OctetError<StoreCode> {}

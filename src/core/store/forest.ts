@@ -136,6 +136,19 @@ export class Forest {
     if (old?.number !== root?.number || old?.stamp !== root?.stamp) this.pages.versions.setRoot(tree, root);
   }
 
+  /** Names a page that says the same as the root of `tree`, in another place. Scans notice. */
+  moveRoot(tree: string, root: PageRef): void {
+    this.#changes += 1;
+    if (tree !== CATALOG) this.#changed.add(tree);
+    this.#setRoot(tree, root);
+  }
+
+  /** The trees of now, the tree of trees last: it changes with them. */
+  treeNames(): string[] {
+    const names = [...this.pages.versions.roots.keys()].filter((name) => name !== CATALOG);
+    return [...names, CATALOG];
+  }
+
   /** Puts everything back to what it was when `version` was taken. */
   restore(version: Version): void {
     this.#changes += 1;
@@ -154,8 +167,9 @@ export class Forest {
 
   /**
    * Freezes the current state for a checkpoint. From here on what it consists of is not changed, and its
-   * places in the file are not given away, until `thaw`.
+   * places in the file are not given away, until `thaw`. When it throws, nothing has changed.
    * @param nextStamp the stamp of pages born after this
+   * @throws StoreError `corrupt`, or a system error, when the catalog cannot be read
    */
   freeze(nextStamp: number): Frozen {
     this.#writeCatalog();
@@ -178,19 +192,31 @@ export class Forest {
   }
 
   #writeCatalog(): void {
-    const names = this.#changed;
-    this.#changed = new Set();
+    const { versions } = this.pages;
+    const before = versions.take();
+    try {
+      this.#setRoot(CATALOG, this.#updatedCatalog());
+    } catch (error) {
+      this.pages.restore(before);
+      throw error;
+    } finally {
+      versions.release(before);
+    }
+    for (const name of this.#changed) this.#freezing.add(name);
+    this.#changed.clear();
+  }
+
+  #updatedCatalog(): PageRef | undefined {
     let catalog = this.root(CATALOG);
-    for (const name of names) {
+    for (const name of this.#changed) {
       const root = this.root(name);
       const key = Buffer.from(name);
       catalog =
         root === undefined
           ? this.#writer.delete(catalog, key)
           : this.#writer.put(catalog, key, encodeRef(root));
-      this.#freezing.add(name);
     }
-    this.#setRoot(CATALOG, catalog);
+    return catalog;
   }
 
   /** The pages that say which pages are used, themselves included. */

@@ -166,6 +166,13 @@ test('a page set holds what was put in, and survives its encoding', () => {
       assert.equal(set.size, expected.length);
       assert.equal(set.highest(), expected.at(-1) ?? -1);
       assert.deepEqual([...PageSet.decode(set.encode(4 * Math.ceil(20_001 / 32)))], expected);
+      for (const first of [0, 1, 31, 32, 33, 9_999, 20_000, 30_000]) {
+        assert.equal(
+          set.sizeFrom(first),
+          expected.filter((number) => number >= first).length,
+          `from ${first}`,
+        );
+      }
       assert.deepEqual([...set.clone()], expected);
     }),
   );

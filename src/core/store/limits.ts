@@ -49,3 +49,15 @@ export const FINDINGS_MAX = 1_000;
 
 /** A salvage commits what it has read whenever it has so much: few syncs, and memory for one commit. */
 export const SALVAGE_COMMIT_BYTES = 2 * 1_024 * 1_024;
+
+/** Pages that a compaction reads or moves in one turn of the event loop: well under a millisecond of work. */
+export const COMPACTION_PAGES_PER_TURN = 32;
+
+/** A compaction that goes on for more passes than this runs after commits that undo it as fast. */
+export const COMPACTION_PASSES_MAX = 8;
+
+/** A copy reads about so much of a snapshot in one turn of the event loop, but at least one entry. */
+export const PORTION_BYTES = 32 * 1_024;
+
+/** Entries of a portion at most: small ones cost more than their bytes. */
+export const PORTION_ENTRIES_MAX = 128;

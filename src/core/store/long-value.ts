@@ -35,6 +35,11 @@ export function fillLongValuePage(page: Page, next: number, part: Uint8Array): v
   page.bytes.set(part, BYTES_AT);
 }
 
+/** The bytes of the value that lie on a page of it. */
+export function longValuePart(page: Buffer): Buffer {
+  return page.subarray(BYTES_AT, BYTES_AT + page.readUInt16BE(14));
+}
+
 /**
  * The `length` bytes of the value that begins on page `first`.
  * @throws StoreError `corrupt`

@@ -171,6 +171,13 @@ export function longValueRef(page: Page, slot: number): PageRef {
   return { number: page.view.getUint32(at), stamp: page.view.getUint32(at + 4) };
 }
 
+/** Makes the cell of a long value refer to `first`, the first page of the same value in another place. */
+export function setLongValueRef(page: Page, slot: number, first: PageRef): void {
+  const at = valueAt(page, slot);
+  page.view.setUint32(at, first.number);
+  page.view.setUint32(at + 4, first.stamp);
+}
+
 export function childNumber(page: Page, slot: number): number {
   return page.view.getUint32(cellAt(page, slot));
 }

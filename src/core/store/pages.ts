@@ -5,6 +5,7 @@
  *     live      the current trees use it
  *     held      only a version uses it (versions.ts)
  *     rooted    a root in the file reaches it, or the one that a checkpoint is writing
+ *     reserved  somebody prepares a page for it, which no tree uses yet
  *     free      none of these: the next new page may take it
  *
  * Clean pages are as in the file and may leave memory at any time; which one leaves is decided by a clock hand
@@ -30,6 +31,7 @@ export class Pages {
   /** The stamp of pages born now. */
   stamp: number;
   readonly #held = new PageSet();
+  readonly #reserved = new PageSet();
   readonly #file: OpenFile;
   readonly #cleanMax: number;
   readonly #loaded = new Map<number, Page>();
@@ -56,6 +58,11 @@ export class Pages {
 
   get dirtyBytes(): number {
     return this.dirty.size * PAGE_BYTES;
+  }
+
+  /** How many pages the current trees and the versions need. */
+  get needed(): number {
+    return this.live.size + this.#held.size;
   }
 
   /** A copy of the set of held pages. */
@@ -133,13 +140,34 @@ export class Pages {
   }
 
   #new(): Page {
-    const number = this.allocate();
-    this.live.add(number);
     const bytes = this.#spare.pop() ?? Buffer.allocUnsafeSlow(PAGE_BYTES);
-    const page = new Page(bytes, number, this.stamp, this.versions.epoch, true);
+    return this.#enter(bytes, { number: this.allocate(), stamp: this.stamp });
+  }
+
+  #enter(bytes: Buffer, { number, stamp }: PageRef): Page {
+    this.live.add(number);
+    const page = new Page(bytes, number, stamp, this.versions.epoch, true);
     this.#loaded.set(number, page);
     this.dirty.add(page);
     return page;
+  }
+
+  /** Takes the lowest free number for a page that is prepared aside; `adopt` or `giveBack` follows. */
+  reserve(): number {
+    const number = this.allocate();
+    this.#reserved.add(number);
+    return number;
+  }
+
+  giveBack(number: number): void {
+    this.#reserved.delete(number);
+    this.#searchFrom = Math.min(this.#searchFrom, number >>> 5);
+  }
+
+  /** Makes a prepared page one of the current trees; the caller refers to it in the same turn. */
+  adopt(page: Page): void {
+    this.#reserved.delete(page.number);
+    this.#enter(page.bytes, page);
   }
 
   /** The lowest free number. The caller must say at once who needs it. */
@@ -154,11 +182,12 @@ export class Pages {
 
   /** The highest number that somebody needs. */
   highestBusy(): number {
-    return Math.max(this.live.highest(), this.#held.highest(), ...this.rooted.map((set) => set.highest()));
+    const sets = [this.live, this.#held, this.#reserved, ...this.rooted];
+    return Math.max(...sets.map((set) => set.highest()));
   }
 
   #busy(index: number): number {
-    let word = this.live.word(index) | this.#held.word(index);
+    let word = this.live.word(index) | this.#held.word(index) | this.#reserved.word(index);
     for (const set of this.rooted) word |= set.word(index);
     return word;
   }

@@ -1,6 +1,6 @@
 import type { Cursor } from './cursor.ts';
 import { StoreError } from './errors.ts';
-import type { Forest } from './forest.ts';
+import { CATALOG, type Forest } from './forest.ts';
 import type { Entry, EntryCursor, RangeOptions, Snapshot } from './types.ts';
 import type { Version } from './versions.ts';
 
@@ -32,6 +32,12 @@ export class TreeSnapshot implements Snapshot {
 
   #cursor(tree: string, options: RangeOptions): Cursor {
     return this.#forest.cursorIn(this.#version(), tree, options, () => this.#taken !== undefined);
+  }
+
+  trees(): string[] {
+    this.#forest.checkOpen();
+    const names = this.#forest.pages.versions.treesIn(this.#version()).filter((name) => name !== CATALOG);
+    return names.sort((left, right) => Buffer.compare(Buffer.from(left), Buffer.from(right)));
   }
 
   #version(): Version {

@@ -208,6 +208,65 @@ test('a page that cannot be read fails the commit that needs it, and nothing els
   await checkAndClose(store);
 });
 
+test('a catalog that cannot be read fails the checkpoint alone, and the next one succeeds', async () => {
+  let failures = 0;
+  for (let at = 1; at <= 3; at += 1) failures += await checkpointWithoutCatalog(at);
+  assert.ok(failures > 1, `${failures} checkpoints failed`);
+});
+
+/** Lets the read number `at` of a checkpoint fail. @returns how many checkpoints did */
+async function checkpointWithoutCatalog(at: number): Promise<number> {
+  const disk = newDisk();
+  const first = await openOn(disk);
+  const name = (index: number) => `${String(index).padStart(3, '0')} ${'x'.repeat(50)}`;
+  await first.commit(Array.from({ length: 500 }, (_, index) => put('k', '1', name(index))));
+  await first.close();
+  const store = await openOn(disk, { cacheBytes: 0 });
+  for (const index of [0, 250, 499]) await store.commit([put('k', '2', name(index))]);
+  // The pages of the catalog leave the small cache while these are read.
+  for (let index = 100; index < 200; index += 1) store.get(name(index), Buffer.from('k'));
+  let reads = 0;
+  disk.inject = ({ call, path }) =>
+    call === 'read' && path === PAGES && ++reads === at ? { code: 'EIO' } : undefined;
+  const failed = await store.checkpoint().then(
+    () => 0,
+    (error) => Number(error.code === 'EIO'),
+  );
+  disk.inject = undefined;
+  assert.equal(store.health().state, 'ok');
+  assert.deepEqual(await store.check(), []);
+  await store.commit([put('k', '3', name(7))]);
+  await store.checkpoint();
+  await store.close();
+  const again = await openOn(disk);
+  const values = [0, 7, 8, 250].map((index) => String(again.get(name(index), Buffer.from('k'))));
+  assert.deepEqual(values, ['2', '3', '1', '2']);
+  await checkAndClose(again);
+  return failed;
+}
+
+test('commits are refused, not gathered without end, while no checkpoint can begin', async () => {
+  const disk = newDisk();
+  const first = await openOn(disk);
+  await first.commit(Array.from({ length: 300 }, (_, index) => put('k', '1', `tree ${index}`)));
+  await first.close();
+  const store = await openOn(disk, { cacheBytes: 0, dirtyBytes: 64 * 1_024 });
+  for (let index = 0; index < 100; index += 1) store.get(`tree ${index}`, Buffer.from('k'));
+  disk.inject = ({ call, path }) => (call === 'read' && path === PAGES ? { code: 'EIO' } : undefined);
+  let code: string | undefined;
+  for (let count = 0; count < 100 && code === undefined; count += 1) {
+    await store.commit([put(`k${count}`, 'x'.repeat(20_000), 'new')]).catch((error) => {
+      code = error.code;
+    });
+  }
+  assert.equal(code, 'overloaded');
+  assert.equal(store.health().state, 'ok');
+  disk.inject = undefined;
+  await store.checkpoint();
+  await store.commit([put('after')]);
+  await checkAndClose(store);
+});
+
 async function filledDisk(): Promise<SimulatedDisk> {
   const disk = newDisk();
   const store = await openOn(disk);

@@ -17,9 +17,10 @@ import type { Random } from '../random/random.ts';
 import type { Clock, Timer } from '../time/clock.ts';
 import { gathering } from '../time/gathering.ts';
 import { checkStore } from './check.ts';
-import { type RootState, writeCheckpoint } from './checkpoint.ts';
-import { StoreError } from './errors.ts';
-import type { Forest } from './forest.ts';
+import { cutFreeEnd, drawStamp, type RootState, writeFrozen } from './checkpoint.ts';
+import { compactStore } from './compact.ts';
+import { type StoreCode, StoreError } from './errors.ts';
+import type { Forest, Frozen } from './forest.ts';
 import { Group } from './groups.ts';
 import {
   CACHE_BYTES_DEFAULT,
@@ -34,6 +35,7 @@ import { encodeCommit } from './record.ts';
 import { recover } from './recovery.ts';
 import { TreeSnapshot } from './snapshot.ts';
 import type {
+  Capture,
   Change,
   Entry,
   EntryCursor,
@@ -143,8 +145,10 @@ class TreeStore implements Store {
   /** The checkpoint or check under way: they take turns. */
   #turn: Promise<unknown> = Promise.resolve();
   #background: Promise<void> | undefined;
-  /** A checkpoint found the disk full when so many bytes were dirty. */
-  #fullAtDirtyBytes: number | undefined;
+  /** The last compaction asked for: one follows the other. */
+  #compacting: Promise<unknown> = Promise.resolve();
+  /** A checkpoint failed, and the next may succeed: what commits that need one are told. */
+  #stall: { readonly dirtyBytes: number; readonly error: StoreError } | undefined;
   #journalBytesSinceRoot: number;
   #waitingBytes = 0;
   #commits = 0;
@@ -181,6 +185,17 @@ class TreeStore implements Store {
     return new TreeSnapshot(this.#forest);
   }
 
+  async capture(): Promise<Capture> {
+    const snapshot = this.snapshot();
+    try {
+      const mark = await this.#agree();
+      return { snapshot, incarnation: this.#resources.journal.incarnation, mark };
+    } catch (error) {
+      snapshot.release();
+      throw refusalOf(error)[0];
+    }
+  }
+
   #checkOpen(): void {
     if (this.#closing !== undefined) throw new StoreError('closed', 'the store is closed');
   }
@@ -198,9 +213,9 @@ class TreeStore implements Store {
   #checkAdmitted(): void {
     this.#checkOpen();
     if (this.#broken !== undefined) throw readOnly(this.#broken);
-    if (this.#fullAtDirtyBytes !== undefined && this.#isOverrun()) {
+    if (this.#stall !== undefined && this.#isOverrun()) {
       this.#checkpointInBackground();
-      throw new StoreError('no-space', 'the disk is full, and memory holds all it may', { retryable: true });
+      throw this.#stall.error;
     }
     if (this.#waitingBytes > WAITING_BYTES_MAX) {
       throw new StoreError('overloaded', 'too many commits wait for the disk', { retryable: true });
@@ -372,8 +387,8 @@ class TreeStore implements Store {
 
   #wantsCheckpoint(): boolean {
     const { dirtyBytes } = this.#forest.pages;
-    const retryAt = (this.#fullAtDirtyBytes ?? 0) + this.#limits.dirtyBytes / 4;
-    if (this.#fullAtDirtyBytes !== undefined && dirtyBytes < retryAt) return false;
+    const retryAt = (this.#stall?.dirtyBytes ?? 0) + this.#limits.dirtyBytes / 4;
+    if (this.#stall !== undefined && dirtyBytes < retryAt) return false;
     return dirtyBytes > this.#limits.dirtyBytes || this.#journalBytesSinceRoot > this.#limits.journalBytes;
   }
 
@@ -393,15 +408,32 @@ class TreeStore implements Store {
     this.#stopTimer();
     const context = { ...this.#resources, forest: this.#forest };
     const journalBytes = this.#journalBytesSinceRoot;
+    const frozen = this.#freeze();
     try {
-      this.#roots = await writeCheckpoint(context, this.#roots, () => this.#agree());
+      this.#roots = await writeFrozen(context, this.#roots, frozen, () => this.#agree());
     } catch (error) {
       throw this.#checkpointFailure(error);
     }
-    this.#fullAtDirtyBytes = undefined;
+    this.#stall = undefined;
     this.#journalBytesSinceRoot -= journalBytes;
     this.#checkpoints += 1;
     await this.#trimJournal();
+  }
+
+  /** A catalog that cannot be read now fails the checkpoint alone: nothing has been written yet. */
+  #freeze(): Frozen {
+    try {
+      return this.#forest.freeze(drawStamp(this.#resources.random));
+    } catch (error) {
+      this.#stallWith('overloaded', `no checkpoint can begin: ${messageOf(error)}`, error);
+      throw error;
+    }
+  }
+
+  #stallWith(code: StoreCode, why: string, cause: unknown): void {
+    const message = `${why}, and memory holds all it may`;
+    const { dirtyBytes } = this.#forest.pages;
+    this.#stall = { dirtyBytes, error: new StoreError(code, message, { cause, retryable: true }) };
   }
 
   #stopTimer(): void {
@@ -420,7 +452,7 @@ class TreeStore implements Store {
 
   #checkpointFailure(error: unknown): unknown {
     if (codeOf(error) === 'no-space') {
-      this.#fullAtDirtyBytes = this.#forest.pages.dirtyBytes;
+      this.#stallWith('no-space', 'the disk is full', error);
       return refusalOf(error)[0];
     }
     const failure = new StoreError('read-only', `a checkpoint failed: ${messageOf(error)}`, { cause: error });
@@ -433,6 +465,25 @@ class TreeStore implements Store {
     const older = this.#roots[1];
     if (older === undefined) return;
     await this.#resources.journal.truncateBefore(older.root.mark.position + 1).catch(() => undefined);
+  }
+
+  compact(signal?: AbortSignal): Promise<number> {
+    const compacted = this.#compacting.then(() => this.#compact(signal));
+    this.#compacting = compacted.catch(() => undefined);
+    return compacted;
+  }
+
+  async #compact(signal: AbortSignal | undefined): Promise<number> {
+    this.#checkOpen();
+    const { file } = this.#resources;
+    return compactStore({
+      forest: this.#forest,
+      file,
+      dirtyBytes: this.#limits.dirtyBytes,
+      isOver: () => signal?.aborted === true || this.#closing !== undefined,
+      checkpoint: () => this.#inTurn(() => this.#checkpointNow()),
+      cut: () => this.#inTurn(() => cutFreeEnd(file, this.#forest)),
+    });
   }
 
   check(): Promise<string[]> {
@@ -448,6 +499,7 @@ class TreeStore implements Store {
   async #close(): Promise<void> {
     this.#stopTimer();
     await this.#flushing;
+    await this.#compacting;
     await this.#turn;
     this.#forest.close();
     try {

@@ -12,6 +12,8 @@
  * made with `encodeKey` of `tuple.ts`, which keeps the order of the parts.
  */
 
+import type { Mark } from '../journal/types.ts';
+
 export interface Entry {
   readonly key: Buffer;
   /** Owned by the store: copy before changing it. */
@@ -60,8 +62,8 @@ export interface EntryCursor extends Disposable {
 export interface Reader {
   get(tree: string, key: Uint8Array): Buffer | undefined;
   has(tree: string, key: Uint8Array): boolean;
-  /** Entries in key order. The iterator must be finished or returned before the next commit; a scan that
-   * lives longer takes a `snapshot`. */
+  /** Entries in key order. The iterator must be finished or returned before the next commit or step of a
+   * compaction; a scan that lives longer takes a `snapshot`. */
   range(tree: string, options?: RangeOptions): IterableIterator<Entry>;
   /** The same without copies. */
   cursor(tree: string, options?: RangeOptions): EntryCursor;
@@ -69,7 +71,17 @@ export interface Reader {
 
 /** A consistent view that later commits do not change. Costs nothing to take; must be released. */
 export interface Snapshot extends Reader, Disposable {
+  /** The names of the trees that hold something, in the order of their UTF-8 bytes. */
+  trees(): string[];
   release(): void;
+}
+
+/** A snapshot, and the place in the journal's history that it is the state of. */
+export interface Capture {
+  readonly snapshot: Snapshot;
+  /** The journal that the mark belongs to. */
+  readonly incarnation: string;
+  readonly mark: Mark;
 }
 
 export type Change =
@@ -101,6 +113,12 @@ export interface StoreStats {
 export interface Store extends Reader, AsyncDisposable {
   snapshot(): Snapshot;
   /**
+   * A snapshot of what is visible at the call, when all of that is durable: for a copy that must hold nothing
+   * which may yet be refused. The caller releases it.
+   * @throws StoreError `no-space`, `read-only`, `outcome-unknown`, `closed`
+   */
+  capture(): Promise<Capture>;
+  /**
    * Applies all `changes`, in order, at once; resolves when they are durable.
    * @throws StoreError `no-space` (nothing was changed, and later commits may succeed), `overloaded` (the
    *   same), `read-only`, `outcome-unknown` (the disk failed: it may be there after the next start),
@@ -113,6 +131,16 @@ export interface Store extends Reader, AsyncDisposable {
   stats(): StoreStats;
   /** Writes changed pages and lets go of the journal before them. Runs by itself; a caller may force it. */
   checkpoint(): Promise<void>;
+  /**
+   * Makes the page file as short as its data, moving pages from its end to free places before, a little in
+   * each turn of the event loop. Commits, reads, snapshots and checkpoints go on; ranges of the store itself
+   * end as with a commit. What a snapshot still needs stays where it is, and its place is given back by the
+   * first checkpoint after its release.
+   * @param signal ends it early, with what it has done so far
+   * @returns by how many bytes the file became shorter
+   * @throws StoreError `no-space`, `read-only`, `closed`, `corrupt`; nothing is lost
+   */
+  compact(signal?: AbortSignal): Promise<number>;
   /** Reads and verifies everything reachable. @returns what is wrong, empty when sound */
   check(): Promise<string[]>;
   close(): Promise<void>;

@@ -227,6 +227,7 @@ export function storeContract(name: string, make: Make, seeds: readonly number[]
     cursors(make);
     snapshots(make);
     refusals(make);
+    maintenance(make);
     randomOperations(make, seeds);
   });
 }
@@ -539,6 +540,56 @@ function refusals(make: Make): void {
     assert.throws(() => store.get('a', Buffer.from('k')), { code: 'closed' });
     assert.throws(() => store.snapshot(), { code: 'closed' });
     await assert.rejects(store.checkpoint(), { code: 'closed' });
+  });
+}
+
+function maintenance(make: Make): void {
+  test('a snapshot names its trees in order, without those that are empty', async () => {
+    await withStore(make, async (store) => {
+      await store.commit(['b', 'ü', 'a', 'B', 'gone'].map((tree) => put('k', 'v', tree)));
+      await store.commit([{ kind: 'delete', tree: 'gone', key: Buffer.from('k') }]);
+      using snapshot = store.snapshot();
+      await store.commit([put('k', 'v', 'later')]);
+      await store.checkpoint();
+      assert.deepEqual(snapshot.trees(), ['B', 'a', 'b', 'ü']);
+    });
+  });
+
+  test('a capture is of the call, and there when that is durable', async () => {
+    await withStore(make, async (store) => {
+      void store.commit([put('k', '1')]);
+      const capturing = store.capture();
+      const later = store.commit([put('k', '2')]);
+      const { snapshot, mark } = await capturing;
+      assert.deepEqual(texts(snapshot), ['k=1']);
+      await later;
+      const second = await store.capture();
+      assert.deepEqual(texts(second.snapshot), ['k=2']);
+      assert.ok(second.mark.position > mark.position);
+      for (const one of [snapshot, second.snapshot]) one.release();
+    });
+  });
+
+  test('a compaction frees what deleted values have left, and changes nothing else', async () => {
+    const subject = make();
+    const store = await subject.open();
+    const keys = Array.from({ length: 1_000 }, (_, index) => String(index).padStart(4, '0'));
+    await store.commit(keys.map((key) => put(key, 'x'.repeat(1_000))));
+    await store.checkpoint();
+    await store.commit([{ kind: 'delete-range', tree: 'a', from: Buffer.alloc(0), to: Buffer.from('0900') }]);
+    using snapshot = store.snapshot();
+    const expected = texts(store);
+    await store.commit([put('0000', 'later')]);
+    const first = await store.compact();
+    assert.deepEqual(texts(snapshot), expected);
+    // The snapshot has kept the end of the file in its place.
+    snapshot.release();
+    assert.ok(first + (await store.compact()) > 500_000);
+    assert.deepEqual(texts(store), ['0000=later', ...expected]);
+    await checkAndClose(store);
+    const again = await subject.open();
+    assert.deepEqual(texts(again), ['0000=later', ...expected]);
+    await checkAndClose(again);
   });
 }
 

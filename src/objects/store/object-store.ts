@@ -16,6 +16,7 @@ import { openBlobs } from '../../core/blobs/blobs.ts';
 import type { Blobs } from '../../core/blobs/types.ts';
 import { codeOf } from '../../core/errors.ts';
 import type { Files } from '../../core/files/files.ts';
+import type { ServiceState } from '../../core/lifecycle.ts';
 import type { Random } from '../../core/random/random.ts';
 import type { StoreCode } from '../../core/store/errors.ts';
 import { openStore } from '../../core/store/store.ts';
@@ -54,13 +55,16 @@ export interface ObjectStoreOptions {
   readonly removalFailed: (thrown: unknown) => void;
 }
 
+const STORE_FOLDER = 'metadata';
+const BLOBS_FOLDER = 'blobs';
+
 /** Opens or makes the state in `folder`; orphaned blobs are gone when it resolves. */
 export async function openObjectStore(options: ObjectStoreOptions): Promise<ObjectStore> {
   const { files, folder, clock, random } = options;
   await files.makeFolder(folder);
-  const store = await openStore({ files, folder: `${folder}/metadata`, clock, random });
+  const store = await openStore({ files, folder: `${folder}/${STORE_FOLDER}`, clock, random });
   try {
-    const blobs = await openBlobs({ files, folder: `${folder}/blobs`, random });
+    const blobs = await openBlobs({ files, folder: `${folder}/${BLOBS_FOLDER}`, random });
     const objectStore = new ObjectStore(store, blobs, options);
     await objectStore.sweep();
     return objectStore;
@@ -79,6 +83,12 @@ export class ObjectStore implements ObjectStorage {
     this.#store = store;
     this.#blobs = blobs;
     this.#bodies = new Bodies({ ...options, reader: store, blobs });
+  }
+
+  /** What a backup of it consists of. */
+  get state(): ServiceState {
+    const folders = { storeFolder: STORE_FOLDER, blobsFolder: BLOBS_FOLDER };
+    return { store: this.#store, blobs: this.#blobs, ...folders };
   }
 
   sweep(): Promise<number> {

@@ -9,7 +9,7 @@
  */
 import { openBlobs } from '../../core/blobs/blobs.ts';
 import type { Blobs } from '../../core/blobs/types.ts';
-import type { Health, Host, RunningService } from '../../core/lifecycle.ts';
+import type { Health, Host, RunningService, ServiceState } from '../../core/lifecycle.ts';
 import { isLoopback } from '../../core/net/loopback.ts';
 import type { Connection, ConnectionLimits, Endpoint, Listener } from '../../core/net/network.ts';
 import { openStore } from '../../core/store/store.ts';
@@ -33,6 +33,9 @@ import { completeOptions, type QueueOptions } from './options.ts';
 /** Told to clients; some compare it with RabbitMQ's to see what a broker can do. */
 const VERSION = '3.13.0';
 
+const STORE_FOLDER = 'store';
+const BLOBS_FOLDER = 'blobs';
+
 export interface QueueService extends RunningService {
   readonly name: 'queue';
   /** `main` (AMQP) and, unless switched off, `management` (HTTP). */
@@ -51,8 +54,8 @@ export async function startQueue(given: Partial<QueueOptions>, host: Host): Prom
   const opened = new AsyncDisposableStack();
   try {
     await files.makeFolder(folder);
-    const store = opened.use(await openStore({ files, folder: `${folder}/store`, clock, random }));
-    const blobs = opened.use(await openBlobs({ files, folder: `${folder}/blobs`, random }));
+    const store = opened.use(await openStore({ files, folder: `${folder}/${STORE_FOLDER}`, clock, random }));
+    const blobs = opened.use(await openBlobs({ files, folder: `${folder}/${BLOBS_FOLDER}`, random }));
     const server = new QueueServer(options, host, store, blobs);
     await server.recover();
     opened.defer(() => server.close(0));
@@ -124,6 +127,11 @@ export class QueueServer implements QueueService {
 
   newName(): string {
     return this.host.random.bytes(16).toString('base64url');
+  }
+
+  get state(): ServiceState {
+    const folders = { storeFolder: STORE_FOLDER, blobsFolder: BLOBS_FOLDER };
+    return { store: this.#store, blobs: this.#blobs, ...folders };
   }
 
   health(): Health {
