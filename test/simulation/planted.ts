@@ -1,5 +1,6 @@
 /** Bugs of the kind that a durability harness exists for. */
 import type { Files, OpenFile, OpenMode } from '../../src/core/files/files.ts';
+import { JournalError } from '../../src/core/journal/errors.ts';
 import type { AppendResult, Batch, Journal, Position } from '../../src/core/journal/types.ts';
 
 /** What an open file does otherwise. */
@@ -100,4 +101,45 @@ function changed(
     close: () => journal.close(),
     [Symbol.asyncDispose]: () => journal.close(),
   };
+}
+
+/** Appends wherever the journal ends: compares nothing. */
+export function appendBlindly(journal: Journal): Journal {
+  return changed(journal, async (batch, expected) => {
+    const result = await journal.append(batch, expected);
+    return result.outcome === 'conflict' ? journal.append(batch, result.last) : result;
+  });
+}
+
+/** Every attempt is a batch of its own: a retry cannot be told from another writer's. */
+export function retryUnderNewId(journal: Journal): Journal {
+  let attempts = 0;
+  return changed(journal, (batch, expected) => {
+    const id = Uint8Array.from(batch.id);
+    new DataView(id.buffer).setUint32(0, ++attempts);
+    return journal.append({ ...batch, id }, expected);
+  });
+}
+
+/** What is not found has not been stored: the writer may go on with something else. */
+export function takeNotFoundForRefused(journal: Journal): Journal {
+  return changed(journal, async (batch, expected) => {
+    const result = await journal.append(batch, expected);
+    if (result.outcome !== 'unknown') return result;
+    try {
+      for await (const _ of journal.read(expected + 1)) return result;
+    } catch {
+      return result;
+    }
+    throw new JournalError('no-space', 'it is not there', { retryable: true });
+  });
+}
+
+/** A conflict is always somebody else's doing. */
+export function takeConflictForFenced(journal: Journal): Journal {
+  return changed(journal, async (batch, expected) => {
+    const result = await journal.append(batch, expected);
+    if (result.outcome === 'conflict') throw new JournalError('fenced', 'somebody was faster');
+    return result;
+  });
 }

@@ -1,5 +1,5 @@
 /**
- * npm run simulate -- --seeds N [--seed S] [--only journal|blobs|store]
+ * npm run simulate -- --seeds N [--seed S] [--only journal|replicated|blobs|store]
  *
  * Runs the durable rooms of the kernel on a disk that tears, loses and refuses writes, N worlds of each, one
  * per seed from S (default 1) on. A seed that breaks a promise is printed with the command that repeats it.
@@ -7,11 +7,13 @@
 import { parseArgs } from 'node:util';
 import { simulateBlobs } from './blobs.ts';
 import { simulateJournal } from './journal.ts';
+import { simulateReplicated } from './replicated.ts';
 import type { Simulation } from './simulation.ts';
 import { simulateStore } from './store.ts';
 
 const SIMULATIONS: Readonly<Record<string, Simulation>> = {
   journal: simulateJournal,
+  replicated: simulateReplicated,
   blobs: simulateBlobs,
   store: simulateStore,
 };

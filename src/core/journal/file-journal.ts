@@ -272,7 +272,14 @@ class FileJournal implements Journal {
   report(): EngineReport {
     let storedBytes = 0;
     for (const segment of this.#segments) storedBytes += segment.sizeBytes;
-    return { engine: 'file', durability: 'fsync-local', maxBatchBytes: MAX_BATCH_BYTES, storedBytes };
+    return {
+      engine: 'file',
+      durability: 'fsync-local',
+      maxBatchBytes: MAX_BATCH_BYTES,
+      storedBytes,
+      unknownAppend: 'final',
+      reads: 'latest',
+    };
   }
 
   append(batch: Batch, expected: Position): Promise<AppendResult> {
