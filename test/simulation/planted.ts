@@ -1,10 +1,14 @@
 /** Bugs of the kind that a durability harness exists for. */
 import type { Files, OpenFile, OpenMode } from '../../src/core/files/files.ts';
 import { JournalError } from '../../src/core/journal/errors.ts';
-import type { AppendResult, Batch, Journal, Position } from '../../src/core/journal/types.ts';
+import type { AppendResult, Batch, Journal, Position, StoredBatch } from '../../src/core/journal/types.ts';
+import { PAGE_BYTES } from '../../src/core/store/limits.ts';
+import { sealPage } from '../../src/core/store/page.ts';
 
 /** What an open file does otherwise. */
-type Lapse = (file: OpenFile) => Partial<Pick<OpenFile, 'write' | 'sync' | 'truncate'>>;
+type Lapse = (
+  file: OpenFile,
+) => Partial<Pick<OpenFile, 'readSync' | 'write' | 'writeSync' | 'sync' | 'truncate'>>;
 
 /** Files whose open files behave as `lapse` says. */
 function withLapse(files: Files, lapse: Lapse): Files {
@@ -50,6 +54,49 @@ export function skipSyncs(files: Files, nth: number): Files {
   }));
 }
 
+/**
+ * One place in the code has forgotten to sync.
+ * @param isForgotten by the path of the file, and where it was last written to
+ */
+export function forgetSync(
+  files: Files,
+  isForgotten: (path: string, lastPosition: number) => boolean,
+): Files {
+  return withLapse(files, (file) => {
+    let lastPosition = 0;
+    return {
+      write(position, bytes) {
+        lastPosition = position;
+        return file.write(position, bytes);
+      },
+      writeSync(position, bytes) {
+        lastPosition = position;
+        file.writeSync(position, bytes);
+      },
+      sync: () => (isForgotten(file.path, lastPosition) ? Promise.resolve() : file.sync()),
+    };
+  });
+}
+
+/** The same for folders. */
+export function forgetFolderSync(files: Files, isForgotten: (folder: string) => boolean): Files {
+  const syncFolder: Files['syncFolder'] = (folder) =>
+    isForgotten(folder) ? Promise.resolve() : files.syncFolder(folder);
+  return { ...forwarded(files), syncFolder };
+}
+
+/** The checksums of pages are not looked at: what is read is given the one that it should have. */
+export function ignorePageChecksums(files: Files): Files {
+  return withLapse(files, (file) => ({
+    readSync(position, into) {
+      const length = file.readSync(position, into);
+      if (file.path.endsWith('/pages') && length === PAGE_BYTES)
+        sealPage(Buffer.from(into.buffer, into.byteOffset, length));
+      return length;
+    },
+  }));
+}
+
 export function skipFolderSyncs(files: Files): Files {
   return { ...forwarded(files), syncFolder: () => Promise.resolve() };
 }
@@ -58,11 +105,17 @@ export function skipFolderSyncs(files: Files): Files {
 export function skipSameWrites(files: Files): Files {
   return withLapse(files, (file) => ({
     async write(position, bytes) {
-      const there = Buffer.alloc(bytes.length);
-      const length = await file.read(position, there);
-      if (length < bytes.length || !there.equals(bytes)) await file.write(position, bytes);
+      if (!holds(file, position, bytes)) await file.write(position, bytes);
+    },
+    writeSync(position, bytes) {
+      if (!holds(file, position, bytes)) file.writeSync(position, bytes);
     },
   }));
+}
+
+function holds(file: OpenFile, position: number, bytes: Uint8Array): boolean {
+  const there = Buffer.alloc(bytes.length);
+  return file.readSync(position, there) === bytes.length && there.equals(bytes);
 }
 
 /** A torn tail is left where it is. */
@@ -140,6 +193,15 @@ export function takeConflictForFenced(journal: Journal): Journal {
   return changed(journal, async (batch, expected) => {
     const result = await journal.append(batch, expected);
     if (result.outcome === 'conflict') throw new JournalError('fenced', 'somebody was faster');
+    return result;
+  });
+}
+
+/** No bug: tells of every batch that was acknowledged. */
+export function remembering(journal: Journal, keep: (batch: StoredBatch) => void): Journal {
+  return changed(journal, async (batch, expected) => {
+    const result = await journal.append(batch, expected);
+    if (result.outcome === 'appended') keep({ ...batch, position: result.position });
     return result;
   });
 }

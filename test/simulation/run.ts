@@ -1,11 +1,12 @@
 /**
- * npm run simulate -- --seeds N [--seed S] [--only journal|replicated|blobs|store]
+ * npm run simulate -- --seeds N [--seed S] [--only journal|replicated|blobs|store|deceit]
  *
  * Runs the durable rooms of the kernel on a disk that tears, loses and refuses writes, N worlds of each, one
  * per seed from S (default 1) on. A seed that breaks a promise is printed with the command that repeats it.
  */
 import { parseArgs } from 'node:util';
 import { simulateBlobs } from './blobs.ts';
+import { simulateDeceit } from './deceit.ts';
 import { simulateJournal } from './journal.ts';
 import { simulateReplicated } from './replicated.ts';
 import type { Simulation } from './simulation.ts';
@@ -16,6 +17,7 @@ const SIMULATIONS: Readonly<Record<string, Simulation>> = {
   replicated: simulateReplicated,
   blobs: simulateBlobs,
   store: simulateStore,
+  deceit: simulateDeceit,
 };
 
 /** One broken promise tends to break others: so many are printed of one seed. */

@@ -25,19 +25,31 @@ export type FileCall =
   | 'syncFolder'
   | 'lock';
 
-/** A failure to act out. */
-export interface Spoiled {
-  readonly error: Error;
-  /** How much of a write happens before it fails: 0 to 1. */
-  readonly portion: number;
-}
+/** What a disk may do wrong without anybody being told. */
+export type Deceit =
+  /** A write reaches the media in another place than it was meant for. */
+  | 'misdirect'
+  /** A write reaches the media with one bit changed. */
+  | 'flip'
+  /** A sync reports success and has done nothing. */
+  | 'lie';
+
+/** A failure to act out: one that the caller is told of, or one that it is not. */
+export type Spoiled =
+  | {
+      readonly error: Error;
+      /** How much of a write happens before it fails: 0 to 1. */
+      readonly portion: number;
+      readonly deceit?: undefined;
+    }
+  | { readonly error?: undefined; readonly portion?: undefined; readonly deceit: Deceit };
 
 export interface MemoryHooks {
   /** Before anything happens; takes its time. @returns how the call shall fail, if it shall */
   enter(call: FileCall, path: string, write?: WriteCall): Promise<Spoiled | undefined>;
   /** The same for the calls that cannot wait: a read, and with `write` a write. */
   enterSync(call: 'read' | 'write', path: string, write?: WriteCall): Spoiled | undefined;
-  wrote(file: MemoryFile, position: number, length: number, oldSizeBytes: number): void;
+  wrote(file: MemoryFile, position: number, length: number, oldSizeBytes: number, deceit?: Deceit): void;
   truncated(file: MemoryFile, oldSizeBytes: number): void;
   synced(file: MemoryFile): void;
   syncFailed(file: MemoryFile): void;
@@ -216,10 +228,10 @@ export class MemoryFiles implements Files {
   }
 
   async syncFolder(folder: string): Promise<void> {
-    if (this.#hooks !== undefined) await this.#enter('syncFolder', folder);
+    const deceit = this.#hooks && (await this.#enter('syncFolder', folder));
     const node = this.#find(folder);
     if (!(node instanceof MemoryFolder)) throw systemError('ENOENT', 'syncFolder', folder);
-    this.#hooks?.syncedFolder(node);
+    if (deceit !== 'lie') this.#hooks?.syncedFolder(node);
   }
 
   async lock(folder: string): Promise<FolderLock> {
@@ -233,9 +245,10 @@ export class MemoryFiles implements Files {
     return { release: async () => void this.#locks.delete(key) };
   }
 
-  async #enter(call: FileCall, path: string): Promise<void> {
+  async #enter(call: FileCall, path: string): Promise<Deceit | undefined> {
     const spoiled = await this.#hooks?.enter(call, path);
-    if (spoiled !== undefined) throw spoiled.error;
+    if (spoiled?.error !== undefined) throw spoiled.error;
+    return spoiled?.deceit;
   }
 
   #find(path: string): MemoryNode | undefined {
@@ -291,7 +304,7 @@ class MemoryOpenFile implements OpenFile {
   readSync(position: number, into: Uint8Array): number {
     this.#check('read', true);
     const spoiled = this.#hooks?.enterSync('read', this.path);
-    if (spoiled !== undefined) throw spoiled.error;
+    if (spoiled?.error !== undefined) throw spoiled.error;
     return this.#file.read(position, into);
   }
 
@@ -312,14 +325,15 @@ class MemoryOpenFile implements OpenFile {
     const written = bytes.subarray(0, Math.floor(bytes.length * portion));
     const oldSizeBytes = this.#file.sizeBytes;
     if (written.length > 0) this.#file.write(position, written);
-    this.#hooks?.wrote(this.#file, position, written.length, oldSizeBytes);
-    if (spoiled !== undefined) throw spoiled.error;
+    this.#hooks?.wrote(this.#file, position, written.length, oldSizeBytes, spoiled?.deceit);
+    if (spoiled?.error !== undefined) throw spoiled.error;
   }
 
   async sync(): Promise<void> {
     this.#check('sync', true);
     const spoiled = this.#hooks && (await this.#hooks.enter('sync', this.path));
-    if (spoiled === undefined) {
+    if (spoiled?.deceit === 'lie') return;
+    if (spoiled?.error === undefined) {
       this.#hooks?.synced(this.#file);
       return;
     }
@@ -341,7 +355,7 @@ class MemoryOpenFile implements OpenFile {
 
   async #enter(call: FileCall): Promise<void> {
     const spoiled = await this.#hooks?.enter(call, this.path);
-    if (spoiled !== undefined) throw spoiled.error;
+    if (spoiled?.error !== undefined) throw spoiled.error;
   }
 
   #check(call: FileCall, permitted: boolean): void {
