@@ -31,12 +31,12 @@ suite('npm run simulate', () => {
   }
 
   test('threads change nothing but the time it takes', () => {
-    const one = simulate('--seeds', '45', '--only', 'journal', '--digest', '--threads', '1');
-    const three = simulate('--seeds', '45', '--only', 'journal', '--digest', '--threads', '3');
+    const one = simulate('--seeds', '90', '--only', 'journal', '--digest', '--threads', '1');
+    const two = simulate('--seeds', '90', '--only', 'journal', '--digest', '--threads', '2');
     assert.equal(one.status, 0, one.errors);
-    assert.match(one.output, /^simulate: 45 seeds, 0 violations\ndigest [0-9a-f]{64}\n$/);
-    assert.equal(three.output, one.output);
-    assert.match(three.errors, /45 of 45 seeds, 0 violations/);
+    assert.match(one.output, /^simulate: 90 seeds, 0 violations\ndigest [0-9a-f]{64}\n$/);
+    assert.equal(two.output, one.output);
+    assert.match(two.errors, /45 of 90 seeds, 0 violations/);
   });
 
   test('what it does not understand it says', () => {

@@ -6,6 +6,7 @@
  * printed with the command that repeats it. A world depends on nothing but its seed: not on the thread it runs
  * in, nor on what ran before; `--digest` prints a hash over all that happened, to compare two runs.
  */
+import { once } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
@@ -30,7 +31,6 @@ const { values } = parseArgs({
     digest: { type: 'boolean', default: false },
   },
 });
-process.exitCode = await main();
 
 async function main(): Promise<number> {
   const seeds = wholeNumber('seeds');
@@ -91,12 +91,11 @@ async function runInThreads(
   return results.toSorted((one, other) => one.first - other.first);
 }
 
-function ask(worker: Worker, portion: Portion): Promise<PortionResult> {
-  const { promise, resolve, reject } = Promise.withResolvers<PortionResult>();
-  worker.once('message', resolve);
-  worker.once('error', reject);
+/** @throws what ends the thread */
+async function ask(worker: Worker, portion: Portion): Promise<PortionResult> {
   worker.postMessage(portion);
-  return promise.finally(() => worker.removeAllListeners());
+  const [result] = await once(worker, 'message');
+  return result;
 }
 
 /** How far it is: one line that is written over on a terminal, a few lines elsewhere. */
@@ -143,3 +142,5 @@ function stop(message: string): never {
   console.error(`simulate: ${message}`);
   process.exit(2);
 }
+
+process.exitCode = await main();

@@ -135,7 +135,8 @@ export class Pages {
   #new(): Page {
     const number = this.allocate();
     this.live.add(number);
-    const bytes = this.#spare.pop() ?? Buffer.allocUnsafeSlow(PAGE_BYTES);
+    // Zeros, for what no cell covers is written to the file, too: nothing of the process's memory may be in it.
+    const bytes = this.#spare.pop() ?? Buffer.alloc(PAGE_BYTES);
     const page = new Page(bytes, number, this.stamp, this.versions.epoch, true);
     this.#loaded.set(number, page);
     this.dirty.add(page);
