@@ -86,9 +86,15 @@ export interface SimulatedDiskOptions {
 /** What the media hold of one file, and what has been done to it since its last sync. */
 interface Media {
   readonly content: MemoryFile;
-  readonly dirty: Map<number, Buffer[]>;
+  readonly dirty: Image[];
   /** Sizes it had since. */
   readonly sizes: number[];
+}
+
+/** Whole sectors as a write left them, from the sector `first` on. */
+interface Image {
+  readonly first: number;
+  readonly bytes: Buffer;
 }
 
 interface PendingChange {
@@ -251,7 +257,7 @@ export class SimulatedDisk {
   #mediaOf(file: MemoryFile): Media {
     let media = this.#media.get(file);
     if (media === undefined) {
-      media = { content: new MemoryFile(), dirty: new Map(), sizes: [] };
+      media = { content: new MemoryFile(), dirty: [], sizes: [] };
       this.#media.set(file, media);
     }
     return media;
@@ -270,46 +276,35 @@ export class SimulatedDisk {
     const isResize = file.sizeBytes !== oldSizeBytes;
     const from = isResize ? start : position;
     const end = Math.max(position + length, isResize ? Math.max(oldSizeBytes, file.sizeBytes) : 0);
-    const images = new Map<number, Buffer>();
-    for (let sector = Math.floor(from / SECTOR_BYTES); sector * SECTOR_BYTES < end; sector++) {
-      const image = Buffer.alloc(SECTOR_BYTES);
-      file.read(sector * SECTOR_BYTES, image);
-      images.set(sector, image);
-    }
+    const first = Math.floor(from / SECTOR_BYTES);
+    const bytes = Buffer.alloc(Math.max(0, Math.ceil(end / SECTOR_BYTES) - first) * SECTOR_BYTES);
+    file.read(first * SECTOR_BYTES, bytes);
     if (isResize) media.sizes.push(file.sizeBytes);
-    if (deceit === 'misdirect') return this.#misdirect(file, images);
-    if (deceit === 'flip') this.#flip(images);
-    for (const [sector, image] of images) {
-      const versions = media.dirty.get(sector);
-      if (versions === undefined) media.dirty.set(sector, [image]);
-      else versions.push(image);
-    }
+    if (deceit === 'misdirect') return this.#misdirect(file, bytes);
+    if (deceit === 'flip') this.#flip(bytes);
+    media.dirty.push({ first, bytes });
   }
 
-  /** The images go over sectors of some file, as far as it reaches, side by side as they were. */
-  #misdirect(file: MemoryFile, images: ReadonlyMap<number, Buffer>): void {
+  /** The sectors go over others of some file, as far as it reaches. */
+  #misdirect(file: MemoryFile, bytes: Buffer): void {
     const target = this.#mediaOf(
       this.#random.chance(0.5) ? file : this.#random.pick([...this.#media.keys()]),
     );
     const place = this.#random.below(Math.ceil(target.content.sizeBytes / SECTOR_BYTES) + 1);
-    const first = Math.min(...images.keys());
-    for (const [sector, image] of images) putSector(target.content, place + sector - first, image);
+    putSectors(target.content, place, bytes);
   }
 
-  #flip(images: ReadonlyMap<number, Buffer>): void {
-    if (images.size === 0) return;
-    const image = this.#random.pick([...images.values()]);
-    const offset = this.#random.below(SECTOR_BYTES);
-    image[offset] = (image[offset] ?? 0) ^ (1 << this.#random.below(8));
+  #flip(bytes: Buffer): void {
+    if (bytes.length === 0) return;
+    const offset = this.#random.below(bytes.length);
+    bytes[offset] = (bytes[offset] ?? 0) ^ (1 << this.#random.below(8));
   }
 
   #synced(file: MemoryFile): void {
     const media = this.#mediaOf(file);
     media.content.resize(file.sizeBytes);
-    for (const [sector, versions] of media.dirty) {
-      putSector(media.content, sector, versions.at(-1) as Buffer);
-    }
-    media.dirty.clear();
+    for (const { first, bytes } of media.dirty) putSectors(media.content, first, bytes);
+    media.dirty.length = 0;
     media.sizes.length = 0;
   }
 
@@ -320,10 +315,10 @@ export class SimulatedDisk {
   /** Leaves on the media one version of each dirty sector, or the old one; nothing is dirty afterwards. */
   #tear(media: Media, keep: number): void {
     media.content.resize(this.#sizeOf(media, keep));
-    for (const [sector, versions] of media.dirty) {
-      if (this.#random.chance(keep)) putSector(media.content, sector, this.#random.pick(versions));
+    for (const [sector, versions] of versionsOf(media.dirty)) {
+      if (this.#random.chance(keep)) putSectors(media.content, sector, this.#random.pick(versions));
     }
-    media.dirty.clear();
+    media.dirty.length = 0;
     media.sizes.length = 0;
   }
 
@@ -386,11 +381,26 @@ export class SimulatedDisk {
   }
 }
 
-/** A sector that reaches over the end is cut there. */
-function putSector(file: MemoryFile, sector: number, image: Buffer): void {
-  const start = sector * SECTOR_BYTES;
-  const length = Math.min(SECTOR_BYTES, file.sizeBytes - start);
-  if (length > 0) file.write(start, image.subarray(0, length));
+/** What reaches over the end of the file is cut there. */
+function putSectors(file: MemoryFile, first: number, bytes: Buffer): void {
+  const start = first * SECTOR_BYTES;
+  const length = Math.min(bytes.length, file.sizeBytes - start);
+  if (length > 0) file.write(start, bytes.subarray(0, length));
+}
+
+/** The images that each sector had. */
+function versionsOf(images: readonly Image[]): Map<number, Buffer[]> {
+  const versions = new Map<number, Buffer[]>();
+  for (const { first, bytes } of images) {
+    for (let at = 0; at < bytes.length; at += SECTOR_BYTES) {
+      const sector = first + at / SECTOR_BYTES;
+      const image = bytes.subarray(at, at + SECTOR_BYTES);
+      const known = versions.get(sector);
+      if (known === undefined) versions.set(sector, [image]);
+      else known.push(image);
+    }
+  }
+  return versions;
 }
 
 function usedBytes(folder: MemoryFolder): number {
