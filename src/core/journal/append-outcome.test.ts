@@ -217,4 +217,9 @@ suite('an append whose outcome is not known', () => {
     assert.deepEqual(acknowledged, ['a', 'b']);
     await writer.close();
   });
+
+  test('an engine that throws something else has said nothing: the outcome is unknown', async () => {
+    const outcome = await propose(scripted([() => Promise.reject(new Error('a bug'))]));
+    assert.deepEqual([outcome.outcome, outcome.message], ['outcome-unknown', 'a bug']);
+  });
 });

@@ -7,6 +7,7 @@ import { suite, test } from 'node:test';
 import { FIRST_CHAIN, ID_BYTES, linkBatch, whyNotNext } from '../journal/batch.ts';
 import { follow } from '../journal/follow.ts';
 import { BEFORE_FIRST } from '../journal/genesis.ts';
+import { MAX_RECORD_BYTES } from '../journal/limits.ts';
 import { replay } from '../journal/replay.ts';
 import type { AppendResult, Batch, Journal, LeaseCell, Mark, StoredBatch } from '../journal/types.ts';
 import { startWriter } from '../journal/writer.ts';
@@ -396,6 +397,15 @@ function writing(make: Make): void {
     const writer = await startWriter(journal, { random, after: end });
     assert.equal(await writer.propose(Buffer.from('c')), end.position + 2);
     assert.deepEqual(textsOf(await readAll(journal, 2)), [['a'], ['b'], [], ['c']]);
+  });
+
+  test('a record over the limit is refused at once, and disturbs nothing', async () => {
+    await using subject = await make();
+    await using writer = await startWriter(subject.journal, { random });
+    assert.throws(() => writer.propose(Buffer.alloc(MAX_RECORD_BYTES + 1)), { code: 'too-large' });
+    assert.equal(writer.waitingBytes, 0);
+    await writer.propose(Buffer.from('small'));
+    assert.deepEqual(writer.health(), { state: 'ok' });
   });
 
   test('a fenced writer answers nothing but refusals, and stores nothing', async () => {
