@@ -8,7 +8,7 @@ import { sealPage } from '../../src/core/store/page.ts';
 /** What an open file does otherwise. */
 type Lapse = (
   file: OpenFile,
-) => Partial<Pick<OpenFile, 'readSync' | 'write' | 'writeSync' | 'sync' | 'truncate'>>;
+) => Partial<Pick<OpenFile, 'read' | 'readSync' | 'write' | 'writeSync' | 'sync' | 'truncate'>>;
 
 /** Files whose open files behave as `lapse` says. */
 function withLapse(files: Files, lapse: Lapse): Files {
@@ -78,7 +78,25 @@ export function forgetSync(
   });
 }
 
-/** The same for folders. */
+/** Only the sync after reading a file is forgotten: that of what was found there when opening. */
+export function forgetOpeningSync(files: Files, isForgotten: (path: string) => boolean): Files {
+  return withLapse(files, (file) => {
+    let wasRead = false;
+    return {
+      read(position, into) {
+        wasRead = isForgotten(file.path);
+        return file.read(position, into);
+      },
+      sync() {
+        const isFirst = wasRead;
+        wasRead = false;
+        return isFirst ? Promise.resolve() : file.sync();
+      },
+    };
+  });
+}
+
+/** As `forgetSync`, for folders. */
 export function forgetFolderSync(files: Files, isForgotten: (folder: string) => boolean): Files {
   const syncFolder: Files['syncFolder'] = (folder) =>
     isForgotten(folder) ? Promise.resolve() : files.syncFolder(folder);

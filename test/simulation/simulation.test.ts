@@ -6,6 +6,7 @@ import { type Planted, runJournal, simulateJournal } from './journal.ts';
 import {
   acknowledgeEarly,
   forgetFolderSync,
+  forgetOpeningSync,
   forgetSync,
   skipFolderSyncs,
   skipSameWrites,
@@ -42,6 +43,9 @@ suite('simulation of the journal', () => {
     },
     'folders are never synced': { files: skipFolderSyncs },
     'the last batch is not written again when opening': { files: skipSameWrites },
+    'the last batch is not synced when opening': {
+      files: (files) => forgetOpeningSync(files, (path) => path.endsWith('.segment')),
+    },
     'a torn tail is not cut off': { files: skipTruncations },
     'acknowledged before the sync': { journal: acknowledgeEarly },
     'a failed sync is taken for a success': { journal: takeUnknownForAppended },
