@@ -93,9 +93,19 @@ async function runInThreads(
 
 /** @throws what ends the thread */
 async function ask(worker: Worker, portion: Portion): Promise<PortionResult> {
+  const done = new AbortController();
+  const ended = once(worker, 'exit', { signal: done.signal }).then(() => {
+    const seeds = `${portion.first} to ${portion.first + portion.count - 1}`;
+    throw new Error(`simulate: a world of seeds ${seeds} stands still`);
+  });
   worker.postMessage(portion);
-  const [result] = await once(worker, 'message');
-  return result;
+  try {
+    const [result] = await Promise.race([once(worker, 'message', { signal: done.signal }), ended]);
+    return result;
+  } finally {
+    ended.catch(() => undefined);
+    done.abort();
+  }
 }
 
 /** How far it is: one line that is written over on a terminal, a few lines elsewhere. */

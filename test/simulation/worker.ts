@@ -3,5 +3,9 @@ import { parentPort } from 'node:worker_threads';
 import { type Portion, runPortion } from './simulations.ts';
 
 parentPort?.on('message', async (portion: Portion) => {
-  parentPort?.postMessage(await runPortion(portion));
+  // Nothing else keeps the thread alive meanwhile: a world that waits for what never comes ends it.
+  parentPort?.unref();
+  const result = await runPortion(portion);
+  parentPort?.ref();
+  parentPort?.postMessage(result);
 });
