@@ -38,7 +38,6 @@ async function main(): Promise<number> {
   const threads = Math.min(wholeNumber('threads'), portions.length);
   const results = threads > 1 ? await runInThreads(portions, threads, seeds) : await runHere(portions, seeds);
   const findings = results.flatMap((result) => result.findings);
-  for (const finding of findings) print(finding);
   const digest = new Digest();
   for (const result of results) digest.add(result.digest);
   console.log(`simulate: ${seeds} seeds, ${findings.length} violations`);
@@ -118,7 +117,9 @@ class Progress {
     this.#seeds = seeds;
   }
 
+  /** Findings are printed as they come: a long run may be cut short. */
   add(seeds: number, { findings }: PortionResult): void {
+    for (const finding of findings) print(finding);
     const before = Math.floor((this.#done / this.#seeds) * PROGRESS_LINES);
     this.#done += seeds;
     this.#failed += findings.length;
