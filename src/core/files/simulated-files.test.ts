@@ -40,6 +40,12 @@ function failing(call: CallInfo['call'], code: string): (info: CallInfo) => Faul
   return (info) => (info.call === call ? { code } : undefined);
 }
 
+/** Cuts the power so many microtasks from now. */
+async function cutAfter(disk: SimulatedDisk, microtasks: number): Promise<void> {
+  for (let count = 0; count < microtasks; count++) await undefined;
+  disk.powerCut();
+}
+
 suite('simulated disk', () => {
   test('what is synced, under a name that is synced, survives every power cut', async () => {
     for (let seed = 0; seed < SEEDS; seed++) {
@@ -200,6 +206,31 @@ suite('simulated disk', () => {
     assert.equal(returned, false);
     assert.notEqual(disk.files, old);
     assert.deepEqual(await disk.files.list('/'), ['a', 'c']);
+  });
+
+  test('a power cut at any moment comes before a sync or after it, never between its effect and its answer', async () => {
+    const ends = new Set<string>();
+    for (let seed = 0; seed < 160; seed++) {
+      const disk = diskOf(seed);
+      await put(disk.files, '/f', Buffer.from('old'));
+      await disk.files.syncFolder('/');
+      const file = await disk.files.open('/f', 'write');
+      await file.write(0, Buffer.from('new'));
+      disk.inject = ({ call }) => {
+        if (call === 'sync') void cutAfter(disk, seed % 8);
+        return undefined;
+      };
+      let answered = false;
+      void file.sync().then(() => {
+        answered = true;
+      });
+      for (let turn = 0; turn < 10; turn++) await new Promise((resume) => setImmediate(resume));
+      disk.inject = undefined;
+      const left = (await get(disk.files, '/f')).toString();
+      if (answered) assert.equal(left, 'new');
+      ends.add(`${answered} ${left}`);
+    }
+    assert.ok(ends.has('true new'));
   });
 
   test('a kill ends locks and handles and keeps what was written', async () => {

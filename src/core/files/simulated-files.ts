@@ -190,7 +190,7 @@ export class SimulatedDisk {
 
   #hooksOf(boot: number): MemoryHooks {
     return {
-      enter: (call, path, write) => this.#enter(boot, call, path, write),
+      enter: (call, path, act, write) => this.#enter(boot, call, path, act, write),
       enterSync: (call, path, write) => this.#enterSync(boot, call, path, write),
       wrote: (file, position, length, oldSizeBytes, deceit) => {
         this.#observe?.(`wrote ${position} ${crc32(file.content().subarray(position, position + length))}`);
@@ -205,7 +205,13 @@ export class SimulatedDisk {
     };
   }
 
-  async #enter(boot: number, call: FileCall, path: string, write?: WriteCall): Promise<Spoiled | undefined> {
+  async #enter<Result>(
+    boot: number,
+    call: FileCall,
+    path: string,
+    act: (spoiled: Spoiled | undefined) => Result,
+    write?: WriteCall,
+  ): Promise<Result> {
     if (this.#latency !== undefined)
       await this.#latency.clock.sleep(this.#random.below(this.#latency.maxMs + 1));
     for (let turns = this.#random.below(MAX_TURNS + 1); turns > 0; turns--) {
@@ -215,7 +221,7 @@ export class SimulatedDisk {
     if (fault === 'power-cut') this.powerCut();
     if (fault === 'kill') this.kill();
     if (boot !== this.#boot) return new Promise(() => {});
-    return this.#failureOf(fault, call, path, write);
+    return act(this.#failureOf(fault, call, path, write));
   }
 
   #enterSync(boot: number, call: FileCall, path: string, write?: WriteCall): Spoiled | undefined {
