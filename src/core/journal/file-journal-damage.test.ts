@@ -338,6 +338,18 @@ suite('file journal: damage', () => {
     });
   });
 
+  test('the header of another segment of this journal is noticed, also in the one before', async () => {
+    const { files, segments } = await written(12, 500);
+    const path = segments.at(-2) as string;
+    const bytes = await bytesOf(files, path);
+    (await bytesOf(files, segments.at(-1) as string)).copy(bytes, 0, 0, SEGMENT_HEADER_BYTES);
+    await replace(files, path, bytes);
+    const journal = await open(files, 500);
+    const message = new RegExp(`^${path} says that its first position is \\d+$`);
+    await assert.rejects(recordsOf(journal), { code: 'corrupt', message });
+    await journal.close();
+  });
+
   test('a segment of another journal in between is named before anything of it is read', async () => {
     const { files, segments } = await written(12, 500);
     const path = segments[1] as string;

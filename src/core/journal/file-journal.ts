@@ -48,6 +48,7 @@ import {
   readSegmentHeader,
   SEGMENT_HEADER_BYTES,
   SegmentCursor,
+  type SegmentHeader,
   type Step,
   segmentName,
 } from './segment.ts';
@@ -138,10 +139,7 @@ async function recover(files: Files, folder: string, firsts: Position[]): Promis
   const active = await files.open(newest.path, 'write');
   try {
     const header = await readSegmentHeader(active);
-    if (header.before.position + 1 !== newest.first) {
-      const said = header.before.position + 1;
-      throw new JournalError('corrupt', `${newest.path} says that its first position is ${said}`);
-    }
+    checkFirst(header, newest);
     const crcSeed = crcSeedOf(header.incarnation);
     const sizeBytes = () => active.size();
     const cursor = new SegmentCursor({
@@ -158,6 +156,13 @@ async function recover(files: Files, folder: string, firsts: Position[]): Promis
     await active.close();
     throw error;
   }
+}
+
+/** A sound header of another segment may be there, put by a write that was meant for that. */
+function checkFirst(header: SegmentHeader, segment: Segment): void {
+  const said = header.before.position + 1;
+  if (said === segment.first) return;
+  throw new JournalError('corrupt', `${segment.path} says that its first position is ${said}`);
 }
 
 function segmentAt(first: Position, path: string, sizeBytes: number): Segment {
@@ -400,6 +405,7 @@ class FileJournal implements Journal {
           `${segment.path} belongs to another journal, ${header.incarnation}`,
         );
       }
+      checkFirst(header, segment);
       const cursor = new SegmentCursor({
         file,
         before: header.before,
