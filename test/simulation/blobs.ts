@@ -12,17 +12,25 @@ import type { Files } from '../../src/core/files/files.ts';
 import { SimulatedDisk } from '../../src/core/files/simulated-files.ts';
 import { SeededRandom } from '../../src/core/random/seeded-random.ts';
 import { armDisk, disarmDisk } from './faults.ts';
-import { type Simulation, Violations } from './simulation.ts';
+import { type Digest, type Simulation, Violations } from './simulation.ts';
 
 const FOLDER = '/blobs';
 const SESSIONS = 5;
 
-export const simulateBlobs: Simulation = (seed) => runBlobs(seed, (files) => files);
+export const simulateBlobs: Simulation = (seed, digest) => runBlobs(seed, (files) => files, digest);
 
 /** @param plant wraps the disk, to plant a bug that the simulation must find */
-export async function runBlobs(seed: number, plant: (files: Files) => Files): Promise<string[]> {
+export async function runBlobs(
+  seed: number,
+  plant: (files: Files) => Files,
+  digest?: Digest,
+): Promise<string[]> {
   const random = new SeededRandom(seed);
-  const run = new BlobsRun(random, new SimulatedDisk({ random }), plant);
+  const run = new BlobsRun(
+    random,
+    new SimulatedDisk({ random, ...(digest && { observe: digest.add }) }),
+    plant,
+  );
   for (let session = 0; session < SESSIONS; session++) await run.session();
   await run.settle();
   return run.violations.list;

@@ -17,12 +17,14 @@ export function armDisk(disk: SimulatedDisk, random: SeededRandom, withinCalls =
   const last = first + (random.chance(0.2) ? 9 : 0);
   const kind = random.pick(FAULTS);
   if (random.chance(0.2)) disk.capacityBytes = 2000 + random.below(20_000);
+  // Some file systems find out only when syncing that there is no room. It is as final as any failed sync.
+  const syncCode = random.pick(['EIO', 'EIO', 'ENOSPC']);
   let syncFailed = false;
   disk.inject = ({ number, call }): Fault | undefined => {
     if (kind === 'failed sync') {
       if (syncFailed || number < first || call !== 'sync') return undefined;
       syncFailed = true;
-      return { code: 'EIO' };
+      return { code: syncCode };
     }
     if (number < first || number > last) return undefined;
     if (kind === 'EIO') return { code: 'EIO' };

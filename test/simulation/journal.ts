@@ -15,7 +15,7 @@ import type { Journal, JournalWriter, Position } from '../../src/core/journal/ty
 import { startWriter } from '../../src/core/journal/writer.ts';
 import { SeededRandom } from '../../src/core/random/seeded-random.ts';
 import { armDisk, disarmDisk } from './faults.ts';
-import { type Simulation, Violations } from './simulation.ts';
+import { type Digest, type Simulation, Violations } from './simulation.ts';
 
 const FOLDER = '/journal';
 const SESSIONS = 6;
@@ -33,11 +33,15 @@ export interface Planted {
   readonly journal?: (journal: Journal) => Journal;
 }
 
-export const simulateJournal: Simulation = (seed) => runJournal(seed, {});
+export const simulateJournal: Simulation = (seed, digest) => runJournal(seed, {}, digest);
 
-export async function runJournal(seed: number, planted: Planted): Promise<string[]> {
+export async function runJournal(seed: number, planted: Planted, digest?: Digest): Promise<string[]> {
   const random = new SeededRandom(seed);
-  const run = new JournalRun(random, new SimulatedDisk({ random }), planted);
+  const run = new JournalRun(
+    random,
+    new SimulatedDisk({ random, ...(digest && { observe: digest.add }) }),
+    planted,
+  );
   for (let session = 0; session < SESSIONS; session++) await run.session(session);
   await run.settle();
   return run.violations.list;

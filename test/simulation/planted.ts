@@ -1,9 +1,14 @@
 /** Bugs of the kind that a durability harness exists for. */
 import type { Files, OpenFile, OpenMode } from '../../src/core/files/files.ts';
-import type { AppendResult, Batch, Journal, Position } from '../../src/core/journal/types.ts';
+import { JournalError } from '../../src/core/journal/errors.ts';
+import type { AppendResult, Batch, Journal, Position, StoredBatch } from '../../src/core/journal/types.ts';
+import { PAGE_BYTES } from '../../src/core/store/limits.ts';
+import { sealPage } from '../../src/core/store/page.ts';
 
 /** What an open file does otherwise. */
-type Lapse = (file: OpenFile) => Partial<Pick<OpenFile, 'write' | 'sync' | 'truncate'>>;
+type Lapse = (
+  file: OpenFile,
+) => Partial<Pick<OpenFile, 'read' | 'readSync' | 'write' | 'writeSync' | 'sync' | 'truncate'>>;
 
 /** Files whose open files behave as `lapse` says. */
 function withLapse(files: Files, lapse: Lapse): Files {
@@ -49,6 +54,67 @@ export function skipSyncs(files: Files, nth: number): Files {
   }));
 }
 
+/**
+ * One place in the code has forgotten to sync.
+ * @param isForgotten by the path of the file, and where it was last written to
+ */
+export function forgetSync(
+  files: Files,
+  isForgotten: (path: string, lastPosition: number) => boolean,
+): Files {
+  return withLapse(files, (file) => {
+    let lastPosition = 0;
+    return {
+      write(position, bytes) {
+        lastPosition = position;
+        return file.write(position, bytes);
+      },
+      writeSync(position, bytes) {
+        lastPosition = position;
+        file.writeSync(position, bytes);
+      },
+      sync: () => (isForgotten(file.path, lastPosition) ? Promise.resolve() : file.sync()),
+    };
+  });
+}
+
+/** Only the sync after reading a file is forgotten: that of what was found there when opening. */
+export function forgetOpeningSync(files: Files, isForgotten: (path: string) => boolean): Files {
+  return withLapse(files, (file) => {
+    let wasRead = false;
+    return {
+      read(position, into) {
+        wasRead = isForgotten(file.path);
+        return file.read(position, into);
+      },
+      sync() {
+        const isFirst = wasRead;
+        wasRead = false;
+        return isFirst ? Promise.resolve() : file.sync();
+      },
+    };
+  });
+}
+
+/** As `forgetSync`, for folders. */
+export function forgetFolderSync(files: Files, isForgotten: (folder: string) => boolean): Files {
+  const syncFolder: Files['syncFolder'] = (folder) =>
+    isForgotten(folder) ? Promise.resolve() : files.syncFolder(folder);
+  return { ...forwarded(files), syncFolder };
+}
+
+/** The checksums of pages are not looked at: what is read is given the one that it should have. */
+export function ignorePageChecksums(files: Files): Files {
+  return withLapse(files, (file) => ({
+    readSync(position, into) {
+      const length = file.readSync(position, into);
+      if (file.path.endsWith('/pages') && length === PAGE_BYTES)
+        sealPage(Buffer.from(into.buffer, into.byteOffset, length));
+      return length;
+    },
+  }));
+}
+
 export function skipFolderSyncs(files: Files): Files {
   return { ...forwarded(files), syncFolder: () => Promise.resolve() };
 }
@@ -57,11 +123,17 @@ export function skipFolderSyncs(files: Files): Files {
 export function skipSameWrites(files: Files): Files {
   return withLapse(files, (file) => ({
     async write(position, bytes) {
-      const there = Buffer.alloc(bytes.length);
-      const length = await file.read(position, there);
-      if (length < bytes.length || !there.equals(bytes)) await file.write(position, bytes);
+      if (!holds(file, position, bytes)) await file.write(position, bytes);
+    },
+    writeSync(position, bytes) {
+      if (!holds(file, position, bytes)) file.writeSync(position, bytes);
     },
   }));
+}
+
+function holds(file: OpenFile, position: number, bytes: Uint8Array): boolean {
+  const there = Buffer.alloc(bytes.length);
+  return file.readSync(position, there) === bytes.length && there.equals(bytes);
 }
 
 /** A torn tail is left where it is. */
@@ -100,4 +172,54 @@ function changed(
     close: () => journal.close(),
     [Symbol.asyncDispose]: () => journal.close(),
   };
+}
+
+/** Appends wherever the journal ends: compares nothing. */
+export function appendBlindly(journal: Journal): Journal {
+  return changed(journal, async (batch, expected) => {
+    const result = await journal.append(batch, expected);
+    return result.outcome === 'conflict' ? journal.append(batch, result.last) : result;
+  });
+}
+
+/** Every attempt is a batch of its own: a retry cannot be told from another writer's. */
+export function retryUnderNewId(journal: Journal): Journal {
+  let attempts = 0;
+  return changed(journal, (batch, expected) => {
+    const id = Uint8Array.from(batch.id);
+    new DataView(id.buffer).setUint32(0, ++attempts);
+    return journal.append({ ...batch, id }, expected);
+  });
+}
+
+/** What is not found has not been stored: the writer may go on with something else. */
+export function takeNotFoundForRefused(journal: Journal): Journal {
+  return changed(journal, async (batch, expected) => {
+    const result = await journal.append(batch, expected);
+    if (result.outcome !== 'unknown') return result;
+    try {
+      for await (const _ of journal.read(expected + 1)) return result;
+    } catch {
+      return result;
+    }
+    throw new JournalError('no-space', 'it is not there', { retryable: true });
+  });
+}
+
+/** A conflict is always somebody else's doing. */
+export function takeConflictForFenced(journal: Journal): Journal {
+  return changed(journal, async (batch, expected) => {
+    const result = await journal.append(batch, expected);
+    if (result.outcome === 'conflict') throw new JournalError('fenced', 'somebody was faster');
+    return result;
+  });
+}
+
+/** No bug: tells of every batch that was acknowledged. */
+export function remembering(journal: Journal, keep: (batch: StoredBatch) => void): Journal {
+  return changed(journal, async (batch, expected) => {
+    const result = await journal.append(batch, expected);
+    if (result.outcome === 'appended') keep({ ...batch, position: result.position });
+    return result;
+  });
 }

@@ -1,8 +1,26 @@
+import { createHash } from 'node:crypto';
 import { codeOf, messageOf, OctetError } from '../../src/core/errors.ts';
 import { FilesError } from '../../src/core/files/errors.ts';
 
-/** One world from one seed. @returns what was promised and not kept; empty when all was */
-export type Simulation = (seed: number) => Promise<string[]>;
+/**
+ * One world from one seed. @returns what was promised and not kept; empty when all was
+ * @param digest takes in all that happens, in order: two runs of a seed give the same
+ */
+export type Simulation = (seed: number, digest?: Digest) => Promise<string[]>;
+
+/** A hash over all that a world did. */
+export class Digest {
+  readonly #hash = createHash('sha256');
+
+  readonly add = (what: string): void => {
+    this.#hash.update(what).update('\n');
+  };
+
+  /** Ends it. */
+  toString(): string {
+    return this.#hash.digest('hex');
+  }
+}
 
 /** Codes with which our code may answer a disk that fails. `corrupt` is not one of them. */
 const ANSWERS = new Set(['no-space', 'read-only', 'outcome-unknown', 'overloaded', 'write-failed']);

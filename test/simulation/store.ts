@@ -28,7 +28,7 @@ import {
 } from '../../src/core/testing/store-contract.ts';
 import { SimulatedClock } from '../../src/core/time/simulated-clock.ts';
 import { armDisk, disarmDisk } from './faults.ts';
-import { type Simulation, Violations } from './simulation.ts';
+import { type Digest, type Simulation, Violations } from './simulation.ts';
 
 const FOLDER = '/store';
 const LIVES = 4;
@@ -42,11 +42,15 @@ export interface PlantedInStore {
   readonly journal?: (journal: Journal) => Journal;
 }
 
-export const simulateStore: Simulation = (seed) => runStore(seed, {});
+export const simulateStore: Simulation = (seed, digest) => runStore(seed, {}, digest);
 
-export async function runStore(seed: number, planted: PlantedInStore): Promise<string[]> {
+export async function runStore(seed: number, planted: PlantedInStore, digest?: Digest): Promise<string[]> {
   const random = new SeededRandom(seed);
-  const run = new StoreRun(random, new SimulatedDisk({ random }), planted);
+  const run = new StoreRun(
+    random,
+    new SimulatedDisk({ random, ...(digest && { observe: digest.add }) }),
+    planted,
+  );
   for (let life = 0; life < LIVES; life += 1) await run.life();
   await run.lastLife();
   return run.violations.list;

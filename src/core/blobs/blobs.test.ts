@@ -5,6 +5,7 @@ import { createMemoryFiles } from '../files/memory-files.ts';
 import { SeededRandom } from '../random/seeded-random.ts';
 import { storedBytesOf } from './blob-format.ts';
 import { openBlobs } from './blobs.ts';
+import { SYNC_EVERY_BYTES } from './limits.ts';
 import type { Blobs } from './types.ts';
 
 const CHUNK = 65_536;
@@ -203,6 +204,69 @@ suite('blobs', () => {
     const { id } = await unfinished.finish();
     assert.equal((await get(blobs, id)).toString(), 'still coming');
     assert.equal(await blobs.sweep(() => true), 0);
+  });
+
+  test('a large blob is made durable on the way, not all at its end', async () => {
+    const files = createMemoryFiles();
+    let unsyncedBytes = 0;
+    let mostUnsyncedBytes = 0;
+    const open: Files['open'] = async (path, mode) => {
+      const file = await files.open(path, mode);
+      return Object.assign(Object.create(file), {
+        size: () => file.size(),
+        write: async (position: number, bytes: Uint8Array) => {
+          await file.write(position, bytes);
+          unsyncedBytes += bytes.length;
+          mostUnsyncedBytes = Math.max(mostUnsyncedBytes, unsyncedBytes);
+        },
+        sync: async () => {
+          await file.sync();
+          unsyncedBytes = 0;
+        },
+        close: () => file.close(),
+      });
+    };
+    const watched = new Proxy(files, {
+      get(target, name) {
+        const member: unknown = name === 'open' ? open : Reflect.get(target, name);
+        return typeof member === 'function' ? member.bind(target) : member;
+      },
+    });
+    await using blobs = await openBlobs({ files: watched, folder: '/blobs', random: new SeededRandom(1) });
+    const writer = await blobs.create();
+    const part = Buffer.alloc(SYNC_EVERY_BYTES / 4);
+    for (let count = 0; count < 9; count++) await writer.write(part);
+    await writer.finish();
+    assert.equal(unsyncedBytes, 0);
+    assert.ok(mostUnsyncedBytes >= SYNC_EVERY_BYTES && mostUnsyncedBytes < SYNC_EVERY_BYTES + 2 * CHUNK);
+  });
+
+  test('closed blobs take and give nothing, and close twice', async () => {
+    const files = createMemoryFiles();
+    const blobs = await open(files);
+    const id = await put(blobs, Buffer.from('x'));
+    await blobs.close();
+    await blobs.close();
+    const closed = { code: 'write-failed', message: 'the blobs are closed' };
+    await assert.rejects(blobs.create(), closed);
+    await assert.rejects(get(blobs, id), closed);
+    await assert.rejects(blobs.remove(id), closed);
+    await assert.rejects(
+      blobs.sweep(() => true),
+      closed,
+    );
+  });
+
+  test('a sweep leaves alone what is not of the blobs', async () => {
+    const files = createMemoryFiles();
+    await files.makeFolder('/blobs/ab');
+    await files.makeFolder('/blobs/notes');
+    for (const path of ['/blobs/ab/readme', '/blobs/notes/other.blob', '/blobs/loose'])
+      await (await files.open(path, 'create')).close();
+    await using blobs = await open(files);
+    assert.equal(await blobs.sweep(() => false), 0);
+    for (const path of ['/blobs/ab/readme', '/blobs/notes/other.blob', '/blobs/loose'])
+      assert.notEqual(await files.stat(path), undefined);
   });
 });
 

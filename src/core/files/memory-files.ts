@@ -25,19 +25,39 @@ export type FileCall =
   | 'syncFolder'
   | 'lock';
 
-/** A failure to act out. */
-export interface Spoiled {
-  readonly error: Error;
-  /** How much of a write happens before it fails: 0 to 1. */
-  readonly portion: number;
-}
+/** What a disk may do wrong without anybody being told. */
+export type Deceit =
+  /** A write reaches the media in another place than it was meant for. */
+  | 'misdirect'
+  /** A write reaches the media with one bit changed. */
+  | 'flip'
+  /** A sync reports success and has done nothing. */
+  | 'lie';
+
+/** A failure to act out: one that the caller is told of, or one that it is not. */
+export type Spoiled =
+  | {
+      readonly error: Error;
+      /** How much of a write happens before it fails: 0 to 1. */
+      readonly portion: number;
+      readonly deceit?: undefined;
+    }
+  | { readonly error?: undefined; readonly portion?: undefined; readonly deceit: Deceit };
 
 export interface MemoryHooks {
-  /** Before anything happens; takes its time. @returns how the call shall fail, if it shall */
-  enter(call: FileCall, path: string, write?: WriteCall): Promise<Spoiled | undefined>;
+  /**
+   * Takes its time, decides how the call shall fail, if it shall, and lets it happen at once: nothing can come
+   * between the decision and `act`, not even the end of the process.
+   */
+  enter<Result>(
+    call: FileCall,
+    path: string,
+    act: (spoiled: Spoiled | undefined) => Result,
+    write?: WriteCall,
+  ): Promise<Result>;
   /** The same for the calls that cannot wait: a read, and with `write` a write. */
   enterSync(call: 'read' | 'write', path: string, write?: WriteCall): Spoiled | undefined;
-  wrote(file: MemoryFile, position: number, length: number, oldSizeBytes: number): void;
+  wrote(file: MemoryFile, position: number, length: number, oldSizeBytes: number, deceit?: Deceit): void;
   truncated(file: MemoryFile, oldSizeBytes: number): void;
   synced(file: MemoryFile): void;
   syncFailed(file: MemoryFile): void;
@@ -125,17 +145,18 @@ export class MemoryFiles implements Files {
     this.#hooks = hooks;
   }
 
-  async open(path: string, mode: OpenMode): Promise<OpenFile> {
-    if (this.#hooks !== undefined) await this.#enter(mode === 'create' ? 'create' : 'open', path);
-    const { folder, name } = this.#place(path, 'open');
-    const found = folder?.entries.get(name);
-    if (folder === undefined) throw systemError('ENOENT', 'open', path);
-    if (found instanceof MemoryFolder) throw systemError('EISDIR', 'open', path);
-    if (found !== undefined && mode === 'create') throw systemError('EEXIST', 'open', path);
-    if (found === undefined && (mode === 'read' || mode === 'write'))
-      throw systemError('ENOENT', 'open', path);
-    const file = found ?? this.#create(folder, name);
-    return new MemoryOpenFile(path, file, mode !== 'read', this.#hooks);
+  open(path: string, mode: OpenMode): Promise<OpenFile> {
+    return this.#enter(mode === 'create' ? 'create' : 'open', path, () => {
+      const { folder, name } = this.#place(path, 'open');
+      const found = folder?.entries.get(name);
+      if (folder === undefined) throw systemError('ENOENT', 'open', path);
+      if (found instanceof MemoryFolder) throw systemError('EISDIR', 'open', path);
+      if (found !== undefined && mode === 'create') throw systemError('EEXIST', 'open', path);
+      if (found === undefined && (mode === 'read' || mode === 'write'))
+        throw systemError('ENOENT', 'open', path);
+      const file = found ?? this.#create(folder, name);
+      return new MemoryOpenFile(path, file, mode !== 'read', this.#hooks);
+    });
   }
 
   #create(folder: MemoryFolder, name: string): MemoryFile {
@@ -145,31 +166,34 @@ export class MemoryFiles implements Files {
     return file;
   }
 
-  async stat(path: string): Promise<FileInfo | undefined> {
-    if (this.#hooks !== undefined) await this.#enter('stat', path);
-    const node = this.#find(path);
-    if (node === undefined) return undefined;
-    return node instanceof MemoryFile
-      ? { sizeBytes: node.sizeBytes, isFolder: false }
-      : { sizeBytes: 0, isFolder: true };
+  stat(path: string): Promise<FileInfo | undefined> {
+    return this.#enter('stat', path, () => {
+      const node = this.#find(path);
+      if (node === undefined) return undefined;
+      return node instanceof MemoryFile
+        ? { sizeBytes: node.sizeBytes, isFolder: false }
+        : { sizeBytes: 0, isFolder: true };
+    });
   }
 
-  async list(folder: string): Promise<string[]> {
-    if (this.#hooks !== undefined) await this.#enter('list', folder);
-    const node = this.#find(folder);
-    if (node === undefined) return [];
-    if (node instanceof MemoryFile) throw systemError('ENOTDIR', 'list', folder);
-    return [...node.entries.keys()].sort();
+  list(folder: string): Promise<string[]> {
+    return this.#enter('list', folder, () => {
+      const node = this.#find(folder);
+      if (node === undefined) return [];
+      if (node instanceof MemoryFile) throw systemError('ENOTDIR', 'list', folder);
+      return [...node.entries.keys()].sort();
+    });
   }
 
-  async makeFolder(path: string): Promise<void> {
-    if (this.#hooks !== undefined) await this.#enter('makeFolder', path);
-    let folder = this.#root;
-    for (const name of partsOf(path)) {
-      const next = folder.entries.get(name) ?? this.#makeOne(folder, name);
-      if (next instanceof MemoryFile) throw systemError('EEXIST', 'makeFolder', path);
-      folder = next;
-    }
+  makeFolder(path: string): Promise<void> {
+    return this.#enter('makeFolder', path, () => {
+      let folder = this.#root;
+      for (const name of partsOf(path)) {
+        const next = folder.entries.get(name) ?? this.#makeOne(folder, name);
+        if (next instanceof MemoryFile) throw systemError('EEXIST', 'makeFolder', path);
+        folder = next;
+      }
+    });
   }
 
   #makeOne(parent: MemoryFolder, name: string): MemoryFolder {
@@ -179,35 +203,38 @@ export class MemoryFiles implements Files {
     return made;
   }
 
-  async rename(from: string, to: string): Promise<void> {
-    if (this.#hooks !== undefined) await this.#enter('rename', from);
-    const source = this.#place(from, 'rename');
-    const target = this.#place(to, 'rename');
-    const node = source.folder?.entries.get(source.name);
-    if (source.folder === undefined || target.folder === undefined || node === undefined) {
-      throw systemError('ENOENT', 'rename', from);
-    }
-    source.folder.entries.delete(source.name);
-    target.folder.entries.set(target.name, node);
-    this.#hooks?.named([
-      { folder: source.folder, name: source.name, node: undefined },
-      { folder: target.folder, name: target.name, node },
-    ]);
+  rename(from: string, to: string): Promise<void> {
+    return this.#enter('rename', from, () => {
+      const source = this.#place(from, 'rename');
+      const target = this.#place(to, 'rename');
+      const node = source.folder?.entries.get(source.name);
+      if (source.folder === undefined || target.folder === undefined || node === undefined) {
+        throw systemError('ENOENT', 'rename', from);
+      }
+      source.folder.entries.delete(source.name);
+      target.folder.entries.set(target.name, node);
+      this.#hooks?.named([
+        { folder: source.folder, name: source.name, node: undefined },
+        { folder: target.folder, name: target.name, node },
+      ]);
+    });
   }
 
-  async remove(path: string): Promise<void> {
-    if (this.#hooks !== undefined) await this.#enter('remove', path);
-    const { folder, name } = this.#place(path, 'remove');
-    const node = folder?.entries.get(name);
-    if (folder === undefined || node === undefined) return;
-    if (node instanceof MemoryFolder) throw systemError('EISDIR', 'remove', path);
-    this.#unname(folder, name);
+  remove(path: string): Promise<void> {
+    return this.#enter('remove', path, () => {
+      const { folder, name } = this.#place(path, 'remove');
+      const node = folder?.entries.get(name);
+      if (folder === undefined || node === undefined) return;
+      if (node instanceof MemoryFolder) throw systemError('EISDIR', 'remove', path);
+      this.#unname(folder, name);
+    });
   }
 
-  async removeFolder(path: string): Promise<void> {
-    if (this.#hooks !== undefined) await this.#enter('removeFolder', path);
-    const { folder, name } = this.#place(path, 'removeFolder');
-    if (folder?.entries.has(name)) this.#unname(folder, name);
+  removeFolder(path: string): Promise<void> {
+    return this.#enter('removeFolder', path, () => {
+      const { folder, name } = this.#place(path, 'removeFolder');
+      if (folder?.entries.has(name)) this.#unname(folder, name);
+    });
   }
 
   #unname(folder: MemoryFolder, name: string): void {
@@ -215,27 +242,36 @@ export class MemoryFiles implements Files {
     this.#hooks?.named([{ folder, name, node: undefined }]);
   }
 
-  async syncFolder(folder: string): Promise<void> {
-    if (this.#hooks !== undefined) await this.#enter('syncFolder', folder);
-    const node = this.#find(folder);
-    if (!(node instanceof MemoryFolder)) throw systemError('ENOENT', 'syncFolder', folder);
-    this.#hooks?.syncedFolder(node);
+  syncFolder(folder: string): Promise<void> {
+    return this.#enter('syncFolder', folder, (deceit) => {
+      const node = this.#find(folder);
+      if (!(node instanceof MemoryFolder)) throw systemError('ENOENT', 'syncFolder', folder);
+      if (deceit !== 'lie') this.#hooks?.syncedFolder(node);
+    });
   }
 
-  async lock(folder: string): Promise<FolderLock> {
-    if (this.#hooks !== undefined) await this.#enter('lock', folder);
-    const key = partsOf(folder).join('/');
-    if (!(this.#find(folder) instanceof MemoryFolder)) throw systemError('ENOENT', 'lock', folder);
-    if (this.#locks.has(key)) {
-      throw new FilesError(`${folder} is in use by this process (pid ${process.pid})`, process.pid);
-    }
-    this.#locks.add(key);
-    return { release: async () => void this.#locks.delete(key) };
+  lock(folder: string): Promise<FolderLock> {
+    return this.#enter('lock', folder, () => {
+      const key = partsOf(folder).join('/');
+      if (!(this.#find(folder) instanceof MemoryFolder)) throw systemError('ENOENT', 'lock', folder);
+      if (this.#locks.has(key)) {
+        throw new FilesError(`${folder} is in use by this process (pid ${process.pid})`, process.pid);
+      }
+      this.#locks.add(key);
+      return { release: async () => void this.#locks.delete(key) };
+    });
   }
 
-  async #enter(call: FileCall, path: string): Promise<void> {
-    const spoiled = await this.#hooks?.enter(call, path);
-    if (spoiled !== undefined) throw spoiled.error;
+  async #enter<Result>(
+    call: FileCall,
+    path: string,
+    act: (deceit: Deceit | undefined) => Result,
+  ): Promise<Result> {
+    if (this.#hooks === undefined) return act(undefined);
+    return this.#hooks.enter(call, path, (spoiled) => {
+      if (spoiled?.error !== undefined) throw spoiled.error;
+      return act(spoiled?.deceit);
+    });
   }
 
   #find(path: string): MemoryNode | undefined {
@@ -284,21 +320,22 @@ class MemoryOpenFile implements OpenFile {
 
   async read(position: number, into: Uint8Array): Promise<number> {
     this.#check('read', true);
-    if (this.#hooks !== undefined) await this.#enter('read');
-    return this.#file.read(position, into);
+    return this.#enter('read', () => this.#file.read(position, into));
   }
 
   readSync(position: number, into: Uint8Array): number {
     this.#check('read', true);
     const spoiled = this.#hooks?.enterSync('read', this.path);
-    if (spoiled !== undefined) throw spoiled.error;
+    if (spoiled?.error !== undefined) throw spoiled.error;
     return this.#file.read(position, into);
   }
 
   async write(position: number, bytes: Uint8Array): Promise<void> {
     this.#check('write', this.#writable);
+    const act = (spoiled: Spoiled | undefined): void => this.#write(position, bytes, spoiled);
+    if (this.#hooks === undefined) return act(undefined);
     const call = { file: this.#file, position, length: bytes.length };
-    this.#write(position, bytes, this.#hooks && (await this.#hooks.enter('write', this.path, call)));
+    return this.#hooks.enter('write', this.path, act, call);
   }
 
   writeSync(position: number, bytes: Uint8Array): void {
@@ -312,36 +349,41 @@ class MemoryOpenFile implements OpenFile {
     const written = bytes.subarray(0, Math.floor(bytes.length * portion));
     const oldSizeBytes = this.#file.sizeBytes;
     if (written.length > 0) this.#file.write(position, written);
-    this.#hooks?.wrote(this.#file, position, written.length, oldSizeBytes);
-    if (spoiled !== undefined) throw spoiled.error;
+    this.#hooks?.wrote(this.#file, position, written.length, oldSizeBytes, spoiled?.deceit);
+    if (spoiled?.error !== undefined) throw spoiled.error;
   }
 
   async sync(): Promise<void> {
     this.#check('sync', true);
-    const spoiled = this.#hooks && (await this.#hooks.enter('sync', this.path));
-    if (spoiled === undefined) {
-      this.#hooks?.synced(this.#file);
-      return;
-    }
-    this.#hooks?.syncFailed(this.#file);
-    throw spoiled.error;
+    await this.#hooks?.enter('sync', this.path, (spoiled) => {
+      if (spoiled?.error === undefined) {
+        if (spoiled?.deceit !== 'lie') this.#hooks?.synced(this.#file);
+        return;
+      }
+      this.#hooks?.syncFailed(this.#file);
+      throw spoiled.error;
+    });
   }
 
   async truncate(sizeBytes: number): Promise<void> {
     this.#check('truncate', this.#writable);
-    if (this.#hooks !== undefined) await this.#enter('truncate');
-    const oldSizeBytes = this.#file.sizeBytes;
-    this.#file.resize(sizeBytes);
-    this.#hooks?.truncated(this.#file, oldSizeBytes);
+    await this.#enter('truncate', () => {
+      const oldSizeBytes = this.#file.sizeBytes;
+      this.#file.resize(sizeBytes);
+      this.#hooks?.truncated(this.#file, oldSizeBytes);
+    });
   }
 
   async close(): Promise<void> {
     this.#open = false;
   }
 
-  async #enter(call: FileCall): Promise<void> {
-    const spoiled = await this.#hooks?.enter(call, this.path);
-    if (spoiled !== undefined) throw spoiled.error;
+  async #enter<Result>(call: FileCall, act: () => Result): Promise<Result> {
+    if (this.#hooks === undefined) return act();
+    return this.#hooks.enter(call, this.path, (spoiled) => {
+      if (spoiled?.error !== undefined) throw spoiled.error;
+      return act();
+    });
   }
 
   #check(call: FileCall, permitted: boolean): void {

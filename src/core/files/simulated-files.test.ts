@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { SeededRandom } from '../random/seeded-random.ts';
 import { filesContract } from '../testing/files-contract.ts';
+import { SimulatedClock } from '../time/simulated-clock.ts';
 import type { Files } from './files.ts';
 import { type CallInfo, type Fault, SimulatedDisk } from './simulated-files.ts';
 
@@ -37,6 +38,12 @@ async function get(files: Files, path: string): Promise<Buffer> {
 /** Fails calls of this kind with `code`. */
 function failing(call: CallInfo['call'], code: string): (info: CallInfo) => Fault | undefined {
   return (info) => (info.call === call ? { code } : undefined);
+}
+
+/** Cuts the power so many microtasks from now. */
+async function cutAfter(disk: SimulatedDisk, microtasks: number): Promise<void> {
+  for (let count = 0; count < microtasks; count++) await undefined;
+  disk.powerCut();
 }
 
 suite('simulated disk', () => {
@@ -201,6 +208,31 @@ suite('simulated disk', () => {
     assert.deepEqual(await disk.files.list('/'), ['a', 'c']);
   });
 
+  test('a power cut at any moment comes before a sync or after it, never between its effect and its answer', async () => {
+    const ends = new Set<string>();
+    for (let seed = 0; seed < 160; seed++) {
+      const disk = diskOf(seed);
+      await put(disk.files, '/f', Buffer.from('old'));
+      await disk.files.syncFolder('/');
+      const file = await disk.files.open('/f', 'write');
+      await file.write(0, Buffer.from('new'));
+      disk.inject = ({ call }) => {
+        if (call === 'sync') void cutAfter(disk, seed % 8);
+        return undefined;
+      };
+      let answered = false;
+      void file.sync().then(() => {
+        answered = true;
+      });
+      for (let turn = 0; turn < 10; turn++) await new Promise((resume) => setImmediate(resume));
+      disk.inject = undefined;
+      const left = (await get(disk.files, '/f')).toString();
+      if (answered) assert.equal(left, 'new');
+      ends.add(`${answered} ${left}`);
+    }
+    assert.ok(ends.has('true new'));
+  });
+
   test('a kill ends locks and handles and keeps what was written', async () => {
     const disk = diskOf(1);
     await disk.files.makeFolder('/d');
@@ -236,5 +268,150 @@ suite('simulated disk', () => {
       ends.push((await get(disk.files, '/f')).toString('latin1'));
     }
     assert.equal(ends[0], ends[1]);
+  });
+});
+
+/** The disk does this at every such call. */
+function deceiving(
+  deceit: 'misdirect' | 'flip' | 'lie',
+  call: CallInfo['call'],
+): (info: CallInfo) => Fault | undefined {
+  return (info) => (info.call === call ? deceit : undefined);
+}
+
+suite('simulated disk: a disk that deceives', () => {
+  test('a misdirected write is seen as written, and after a power cut found over other sectors', async () => {
+    const ends = new Set<string>();
+    for (let seed = 0; seed < SEEDS; seed++) {
+      const disk = diskOf(seed);
+      await put(disk.files, '/a', Buffer.alloc(4 * SECTOR, 'a'));
+      await put(disk.files, '/b', Buffer.alloc(4 * SECTOR, 'b'));
+      await disk.files.syncFolder('/');
+      disk.inject = deceiving('misdirect', 'write');
+      await put(disk.files, '/a', Buffer.alloc(SECTOR, 'n'));
+      disk.inject = undefined;
+      const expected = `${'n'.repeat(SECTOR)}${'a'.repeat(3 * SECTOR)}`;
+      assert.equal((await get(disk.files, '/a')).toString(), expected);
+      disk.powerCut();
+      const letters = ['/a', '/b'].map(async (path) => {
+        const left = await get(disk.files, path);
+        assert.equal(left.length, 4 * SECTOR);
+        return [0, 1, 2, 3]
+          .map((sector) => left.toString('latin1', sector * SECTOR, sector * SECTOR + 1))
+          .join('');
+      });
+      ends.add((await Promise.all(letters)).join(' '));
+    }
+    const elsewhere = ['aaaa bbbb', 'anaa bbbb', 'aana bbbb', 'aaan bbbb', 'naaa bbbb'];
+    const other = ['aaaa nbbb', 'aaaa bnbb', 'aaaa bbnb', 'aaaa bbbn'];
+    assert.deepEqual([...ends].sort(), [...elsewhere, ...other].sort());
+  });
+
+  test('a sector that was misdirected is whole again when it is written again', async () => {
+    const disk = diskOf(3);
+    await put(disk.files, '/a', Buffer.alloc(SECTOR, 'o'));
+    await disk.files.syncFolder('/');
+    disk.inject = deceiving('misdirect', 'write');
+    await put(disk.files, '/a', Buffer.from('first '));
+    disk.inject = undefined;
+    const file = await disk.files.open('/a', 'write');
+    await file.write(6, Buffer.from('second'));
+    await file.sync();
+    disk.powerCut();
+    assert.equal((await get(disk.files, '/a')).toString('latin1', 0, 13), 'first secondo');
+  });
+
+  test('a flipped bit is on the media, and not before the eyes of the process', async () => {
+    for (let seed = 0; seed < 20; seed++) {
+      const disk = diskOf(seed);
+      const content = new SeededRandom(seed).bytes(3 * SECTOR);
+      disk.inject = deceiving('flip', 'write');
+      await put(disk.files, '/f', content);
+      await disk.files.syncFolder('/');
+      disk.inject = undefined;
+      assert.ok((await get(disk.files, '/f')).equals(content));
+      disk.powerCut();
+      const left = await get(disk.files, '/f');
+      let bits = 0;
+      for (const [index, byte] of left.entries())
+        for (let rest = byte ^ (content[index] ?? 0); rest !== 0; rest &= rest - 1) bits += 1;
+      assert.equal(bits, 1);
+    }
+  });
+
+  test('a lying sync saves nothing, and the next honest one saves it', async () => {
+    const ends: string[] = [];
+    for (const honest of [false, true]) {
+      for (let seed = 0; seed < 20; seed++) {
+        const disk = diskOf(seed);
+        await put(disk.files, '/f', Buffer.from('old'));
+        await disk.files.syncFolder('/');
+        disk.inject = deceiving('lie', 'sync');
+        await put(disk.files, '/f', Buffer.from('new'));
+        disk.inject = undefined;
+        if (honest) await put(disk.files, '/f', Buffer.alloc(0));
+        disk.powerCut();
+        ends.push(`${honest} ${(await get(disk.files, '/f')).toString()}`);
+      }
+    }
+    assert.deepEqual([...new Set(ends)].sort(), ['false new', 'false old', 'true new']);
+  });
+
+  test('a lying sync of a folder saves no name', async () => {
+    const lost = new Set<boolean>();
+    for (let seed = 0; seed < 20; seed++) {
+      const disk = diskOf(seed);
+      await put(disk.files, '/f', Buffer.from('x'));
+      disk.inject = deceiving('lie', 'syncFolder');
+      await disk.files.syncFolder('/');
+      disk.inject = undefined;
+      disk.powerCut();
+      lost.add((await disk.files.stat('/f')) === undefined);
+    }
+    assert.deepEqual([...lost].sort(), [false, true]);
+  });
+
+  test('a deceit at a call that it cannot befall changes nothing', async () => {
+    const disk = diskOf(1);
+    disk.inject = deceiving('lie', 'write');
+    await put(disk.files, '/f', Buffer.from('x'));
+    disk.inject = deceiving('misdirect', 'syncFolder');
+    await disk.files.syncFolder('/');
+    disk.powerCut();
+    assert.equal((await get(disk.files, '/f')).toString(), 'x');
+  });
+
+  test('rot somewhere names the place', async () => {
+    const disk = diskOf(1);
+    assert.equal(disk.rotSomewhere(), undefined);
+    await disk.files.makeFolder('/d');
+    await put(disk.files, '/d/f', Buffer.alloc(10));
+    const offset = Number(/^\/d\/f, offset (\d)$/.exec(disk.rotSomewhere() ?? '')?.[1]);
+    const left = await get(disk.files, '/d/f');
+    assert.ok((left[offset] ?? 0) !== 0);
+  });
+});
+
+suite('simulated disk: time', () => {
+  test('with a clock a call takes its time', async () => {
+    const clock = new SimulatedClock();
+    const disk = new SimulatedDisk({ random: new SeededRandom(1), latency: { clock, maxMs: 10 } });
+    const took: number[] = [];
+    for (let call = 0; call < 50; call++) {
+      const startMs = clock.monotonic();
+      const done = disk.files.stat('/').then(() => took.push(clock.monotonic() - startMs));
+      await clock.advance(20);
+      await done;
+    }
+    assert.ok(took.every((ms) => ms >= 0 && ms <= 20));
+    assert.ok(new Set(took).size > 1);
+  });
+
+  test('who observes is told of the calls, the bytes and the cuts', async () => {
+    const seen: string[] = [];
+    const disk = new SimulatedDisk({ random: new SeededRandom(1), observe: (what) => seen.push(what) });
+    await put(disk.files, '/f', Buffer.from('x'));
+    disk.powerCut();
+    assert.deepEqual(seen, ['open /f', 'write /f', 'wrote 0 2363233923', 'sync /f', 'power cut']);
   });
 });

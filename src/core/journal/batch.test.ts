@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import fc from 'fast-check';
+import { crc32 } from '../bytes/crc32.ts';
 import {
   BATCH_HEADER_BYTES,
   chainOf,
@@ -13,6 +14,7 @@ import {
   whyNotNext,
 } from './batch.ts';
 import { BEFORE_FIRST } from './genesis.ts';
+import { MAX_BATCH_BYTES } from './limits.ts';
 import type { BatchKind, StoredBatch } from './types.ts';
 
 const SEED = crcSeedOf('00000000-0000-4000-8000-000000000000');
@@ -131,5 +133,38 @@ suite('batch', () => {
     assert.match(whyNotNext({ ...one, epoch: 4 }, two) ?? '', /epoch 3 follows epoch 4/);
     assert.match(whyNotNext({ ...one, chain: FIRST_CHAIN }, two) ?? '', /chain/);
     assert.match(whyNotNext(one, { ...two, kind: 'seal' }) ?? '', /chain/);
+  });
+
+  test('a frame with the right CRC and an impossible content is refused', () => {
+    const changed = (change: (frame: Buffer) => void): string => {
+      const frame = encodeBatch(batchOf([Buffer.from('one'), Buffer.from('two')]), SEED);
+      change(frame);
+      frame.writeUInt32BE(crc32(frame.subarray(8), SEED), 4);
+      const decoded = decodeBatch(frame, 0, SEED);
+      return decoded.kind === 'bad' ? decoded.reason : decoded.kind;
+    };
+    const cases: [(frame: Buffer) => void, string][] = [
+      [() => undefined, 'batch'],
+      [(frame) => frame.writeUInt8(0, 64), 'unknown kind of batch'],
+      [(frame) => frame.writeUInt8(6, 64), 'unknown kind of batch'],
+      [(frame) => frame.writeUInt32BE(1, 68), 'records do not fill the batch'],
+      [(frame) => frame.writeUInt32BE(3, 68), 'records do not fill the batch'],
+      [(frame) => frame.writeUInt32BE(0xffff_ffff, 72), 'records do not fill the batch'],
+      [(frame) => frame.writeUInt32BE(2, 72), 'records do not fill the batch'],
+    ];
+    for (const [change, outcome] of cases) assert.equal(changed(change), outcome);
+  });
+
+  test('a frame of an impossible length is refused before so much is waited for', () => {
+    for (const bytes of [0, BATCH_HEADER_BYTES - 1, MAX_BATCH_BYTES + 1, 0xffff_ffff]) {
+      const frame = encodeBatch(batchOf([]), SEED);
+      frame.writeUInt32BE(bytes, 8);
+      assert.deepEqual(decodeBatch(frame, 0, SEED), { kind: 'bad', reason: 'impossible length' });
+    }
+  });
+
+  test('an id that is not of 16 bytes is a bug of the caller', () => {
+    const batch = { ...batchOf([]), id: Buffer.alloc(15) };
+    assert.throws(() => encodeBatch(batch, SEED), /a batch id has 16 bytes/);
   });
 });

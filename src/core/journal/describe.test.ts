@@ -71,4 +71,33 @@ suite('describeJournal', () => {
     );
     await file.close();
   });
+
+  test('a journal whose first segments are gone says what it continues', async () => {
+    const files = await journalOf(400, 4);
+    await files.remove('/journal/0000000000000001.segment');
+    const lines = await linesOf(files);
+    assert.match(lines[1] ?? '', /^ {2}continues position 3, epoch 1, chain [0-9a-f]{16}$/);
+  });
+
+  test('a segment that goes away meanwhile is passed over; a disk that fails is an error', async () => {
+    const files = await journalOf(400, 4);
+    const gone: Files = { ...forwarded(files), open: (path, mode) => files.open(`${path}.gone`, mode) };
+    assert.deepEqual(await linesOf(gone), []);
+    const open: Files['open'] = () => Promise.reject(Object.assign(new Error('EIO'), { code: 'EIO' }));
+    await assert.rejects(linesOf({ ...forwarded(files), open }), { code: 'EIO' });
+  });
 });
+
+function forwarded(files: Files): Files {
+  return {
+    open: (path, mode) => files.open(path, mode),
+    stat: (path) => files.stat(path),
+    list: (folder) => files.list(folder),
+    makeFolder: (path) => files.makeFolder(path),
+    rename: (from, to) => files.rename(from, to),
+    remove: (path) => files.remove(path),
+    removeFolder: (path) => files.removeFolder(path),
+    syncFolder: (folder) => files.syncFolder(folder),
+    lock: (folder) => files.lock(folder),
+  };
+}

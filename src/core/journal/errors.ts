@@ -7,7 +7,8 @@ import { OctetError } from '../errors.ts';
  * - `read-only`: an earlier write or sync failed, or this writer was fenced; nothing was stored, and nothing
  *   will be until the journal is opened again.
  * - `fenced`: another writer owns the position; this one stops.
- * - `outcome-unknown`: the record may or may not be stored; the journal is read-only from here on.
+ * - `outcome-unknown`: the record may or may not be stored; the writer is read-only from here on.
+ * - `unavailable`: the engine did not answer a question; nothing is known, and the same may be asked again.
  * - `corrupt`: a stored batch is damaged or missing; the message names the file and the offset.
  * - `newer-format`: written by a later release; the message names both versions.
  * - `trimmed`: the position asked for has been let go of.
@@ -20,6 +21,7 @@ export type JournalCode =
   | 'read-only'
   | 'fenced'
   | 'outcome-unknown'
+  | 'unavailable'
   | 'corrupt'
   | 'newer-format'
   | 'trimmed'

@@ -6,7 +6,7 @@ import { SeededRandom } from '../random/seeded-random.ts';
 import { BATCH_HEADER_BYTES, frameBytesOf } from './batch.ts';
 import { openFileJournal } from './file-journal.ts';
 import { replay } from './replay.ts';
-import { SEGMENT_HEADER_BYTES } from './segment.ts';
+import { decodeSegmentHeader, encodeSegmentHeader, SEGMENT_HEADER_BYTES } from './segment.ts';
 import type { Journal, Mark } from './types.ts';
 import { startWriter } from './writer.ts';
 
@@ -324,5 +324,50 @@ suite('file journal: damage', () => {
       { code: 'corrupt' },
     );
     await restored.close();
+  });
+
+  test('a segment under the name of another is noticed', async () => {
+    const { files, segments } = await written(12, 500);
+    const last = segments.at(-1) as string;
+    const name = `${FOLDER}/0000000000000099.segment`;
+    await files.rename(last, name);
+    const first = Number(/(\d+)\.segment$/.exec(last)?.[1]);
+    await assert.rejects(open(files, 500), {
+      code: 'corrupt',
+      message: `${name} says that its first position is ${first}`,
+    });
+  });
+
+  test('the header of another segment of this journal is noticed, also in the one before', async () => {
+    const { files, segments } = await written(12, 500);
+    const path = segments.at(-2) as string;
+    const bytes = await bytesOf(files, path);
+    (await bytesOf(files, segments.at(-1) as string)).copy(bytes, 0, 0, SEGMENT_HEADER_BYTES);
+    await replace(files, path, bytes);
+    const journal = await open(files, 500);
+    const first = Number(/(\d+)\.segment$/.exec(path)?.[1]);
+    const reading = async (from: number): Promise<void> => {
+      for await (const _ of journal.read(from));
+    };
+    await assert.rejects(reading(1), { code: 'corrupt', message: new RegExp(`^${path} does not continue`) });
+    const message = new RegExp(`^${path} says that its first position is \\d+$`);
+    await assert.rejects(reading(first), { code: 'corrupt', message });
+    await journal.close();
+  });
+
+  test('a segment of another journal in between is named before anything of it is read', async () => {
+    const { files, segments } = await written(12, 500);
+    const path = segments[1] as string;
+    const bytes = await bytesOf(files, path);
+    const { before } = decodeSegmentHeader(bytes, path);
+    const incarnation = '00000000-0000-4000-8000-000000000000';
+    encodeSegmentHeader({ incarnation, before }).copy(bytes);
+    await replace(files, path, bytes);
+    const journal = await open(files, 500);
+    await assert.rejects(recordsOf(journal), {
+      code: 'corrupt',
+      message: `${path} belongs to another journal, ${incarnation}`,
+    });
+    await journal.close();
   });
 });

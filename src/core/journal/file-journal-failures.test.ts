@@ -181,4 +181,75 @@ suite('file journal: every call fails once', () => {
     }
     await journal.truncateBefore(4);
   }
+
+  for (const fault of ['EIO', 'ENOSPC', 'kill', 'power-cut'] as const) {
+    test(`${fault} when a journal with a torn end is opened, read and appended to: nothing is lost`, async () => {
+      const sound = await damaged(1);
+      const before = sound.calls;
+      await reopen(sound, []);
+      const calls = sound.calls - before;
+      assert.ok(calls > 25, `${calls} calls`);
+      for (let call = 1; call <= calls; call++) await failReopening(call, fault);
+    });
+  }
+
+  /** A journal as a crash leaves it: a draft of a segment, a torn batch, and room ahead. */
+  async function damaged(seed: number): Promise<SimulatedDisk> {
+    const disk = new SimulatedDisk({ random: new SeededRandom(seed) });
+    await run(disk, []);
+    const names = (await disk.files.list(FOLDER)).filter((name) => name.endsWith('.segment'));
+    const file = await disk.files.open(`${FOLDER}/${names.at(-1)}`, 'write');
+    await file.write(
+      file.size(),
+      Buffer.concat([Buffer.from('OJB'), Buffer.alloc(50, 1), Buffer.alloc(100)]),
+    );
+    await file.sync();
+    await (await disk.files.open(`${FOLDER}/0000000000000099.segment.tmp`, 'create')).close();
+    await disk.files.syncFolder(FOLDER);
+    return disk;
+  }
+
+  /** Reads all, appends a small and a large record. */
+  async function reopen(disk: SimulatedDisk, acknowledged: string[]): Promise<void> {
+    const journal = await open(disk, SEGMENT_BYTES);
+    try {
+      const found = await recordsOf(journal);
+      assert.equal(found.at(-1), `record ${RECORDS - 1} `.padEnd(100, '.'));
+      const writer = await startWriter(journal, { random: new SeededRandom(3) });
+      for (const record of ['small', 'large'.repeat(10_000)]) {
+        await writer.propose(Buffer.from(record));
+        acknowledged.push(record);
+      }
+    } finally {
+      await journal.close();
+    }
+  }
+
+  async function failReopening(call: number, fault: 'EIO' | 'ENOSPC' | 'kill' | 'power-cut'): Promise<void> {
+    const disk = await damaged(call);
+    const first = disk.calls;
+    const { promise: ended, resolve } = Promise.withResolvers<void>();
+    disk.inject = ({ number }) => {
+      if (number !== first + call) return undefined;
+      if (fault === 'EIO' || fault === 'ENOSPC') return { code: fault };
+      resolve();
+      return fault;
+    };
+    const acknowledged: string[] = [];
+    const answers = ['EIO', 'ENOSPC', 'no-space', 'read-only', 'outcome-unknown'];
+    const work = reopen(disk, acknowledged).catch((error: unknown) => {
+      assert.ok(answers.includes(codeOf(error) ?? ''), `call ${call}: ${error}`);
+    });
+    await Promise.race([work, ended]);
+    disk.inject = undefined;
+    disk.powerCut();
+    const journal = await open(disk, SEGMENT_BYTES);
+    const found = await recordsOf(journal);
+    const end = found.indexOf(`record ${RECORDS - 1} `.padEnd(100, '.')) + 1;
+    assert.ok(end > 0, `call ${call}: a record from before is gone`);
+    const appended = found.slice(end);
+    assert.deepEqual(appended.slice(0, acknowledged.length), acknowledged, `call ${call}`);
+    assert.ok(appended.length <= acknowledged.length + 1, `call ${call}`);
+    await journal.close();
+  }
 });

@@ -29,3 +29,16 @@ export const WRITE_AT_ONCE_BYTES = 32 * 1024;
 
 /** A reader takes so much of a segment at a time. */
 export const READ_WINDOW_BYTES = 1024 * 1024;
+
+/**
+ * A writer asks so long what became of an append before it gives up leading. Longer than a replicated log takes
+ * to elect a new leader of its own (NATS JetStream: 4 to 9 s), so that such an election costs a pause only.
+ */
+export const OUTCOME_DEADLINE_MS = 30_000;
+
+/** The pause before an append of unknown outcome is sent again, and what doubling it ends at. */
+export const RETRY_FIRST_MS = 10;
+export const RETRY_MAX_MS = 1_000;
+
+/** How often a follower that has seen everything asks for more: what a follower's reads may lag behind. */
+export const FOLLOW_POLL_MS = 50;

@@ -30,7 +30,14 @@ class MemoryJournal implements Journal {
   report(): EngineReport {
     let storedBytes = 0;
     for (const batch of this.#batches) storedBytes += frameBytesOf(batch.records);
-    return { engine: 'memory', durability: 'memory', maxBatchBytes: MAX_BATCH_BYTES, storedBytes };
+    return {
+      engine: 'memory',
+      durability: 'memory',
+      maxBatchBytes: MAX_BATCH_BYTES,
+      storedBytes,
+      unknownAppend: 'retry',
+      reads: 'latest',
+    };
   }
 
   async append(batch: Batch, expected: Position): Promise<AppendResult> {

@@ -26,7 +26,8 @@ export async function replay(
  * The batches after the mark (undefined: all), in order.
  *
  * Holds the journal against the mark: one that ends before it (its tail was lost), or that is not its
- * continuation (another history, an old copy put back), is refused before anything is yielded.
+ * continuation (another history, an old copy put back), is refused before anything is yielded. Where reads may
+ * be stale an end before the mark proves nothing, and nothing is yielded: the append of the next writer finds out.
  *
  * @throws JournalError `corrupt`, `trimmed`
  */
@@ -35,8 +36,8 @@ export async function* batchesAfter(
   after: Mark | undefined,
 ): AsyncGenerator<StoredBatch, void> {
   const mark = after ?? BEFORE_FIRST;
-  const head = await journal.head();
-  checkEnd(head.last, mark);
+  const { last } = await journal.head();
+  if (last.position >= mark.position || journal.report().reads === 'latest') checkEnd(last, mark);
   let next = mark.position + 1;
   for await (const group of journal.read(next)) {
     for (const batch of group) {

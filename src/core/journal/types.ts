@@ -11,7 +11,7 @@
  * Two layers. `Journal` is what a storage engine provides: compare-and-append by position, read, trim, and a
  * cell for a lease. It assumes nothing local, so that an engine may also be a replicated log elsewhere.
  * `JournalWriter` stands on any `Journal` and is what a store uses: it gathers what waits into one batch, has
- * one append under way at a time, and stops for good when an outcome is not known.
+ * one append under way at a time, and acknowledges nothing whose outcome it does not know.
  *
  * What holds for every engine:
  *   - positions number batches without a gap; a gap is damage, never skipped;
@@ -66,7 +66,10 @@ export type AppendResult =
   | { readonly outcome: 'appended'; readonly position: Position }
   /** Definite: nothing was stored, because somebody owns `expected + 1`. */
   | { readonly outcome: 'conflict'; readonly last: Position }
-  /** It may be stored or not; only a later look at `expected + 1` tells. */
+  /**
+   * It may be stored or not, now or later: a request may still be on its way. A read that does not find it
+   * proves nothing. What to do about it, `EngineReport.unknownAppend` says.
+   */
   | { readonly outcome: 'unknown'; readonly cause: unknown };
 
 export interface Head {
@@ -82,6 +85,18 @@ export interface EngineReport {
   readonly maxBatchBytes: number;
   /** What it occupies where it is stored. */
   readonly storedBytes: number;
+  /**
+   * What an `unknown` append leaves to do. `final`: nothing, the engine itself takes no more appends (a disk
+   * that failed a sync). `retry`: the same batch may be sent again, with the same `expected`, until it is
+   * appended or conflicts; at a conflict the id of the batch at `expected + 1` tells whose it is.
+   */
+  readonly unknownAppend: 'final' | 'retry';
+  /**
+   * `latest`: `head` and `read` know of every append that was acknowledged before the call. `stale`: they may
+   * answer from before it (a replica that is behind); what they show is stored, but more may be. Only an
+   * append then tells where the journal ends.
+   */
+  readonly reads: 'latest' | 'stale';
 }
 
 export interface LeaseHolder {
@@ -92,8 +107,13 @@ export interface LeaseHolder {
 
 /** One small value with compare-and-set. It only decides who tries to write: safety comes from `append`. */
 export interface LeaseCell {
+  /** @throws JournalError `unavailable` */
   get(): Promise<(LeaseHolder & { readonly revision: number }) | undefined>;
-  /** `revision` undefined: the cell must be empty. @returns the new revision */
+  /**
+   * `revision` undefined: the cell must be empty.
+   * @returns the new revision; `unknown`: it may be set or not; `conflict`: somebody has set it, which may be
+   *   this very request, delivered twice. In either case `get` shows who holds it
+   */
   compareAndSet(revision: number | undefined, value: LeaseHolder): Promise<number | 'conflict' | 'unknown'>;
 }
 
@@ -102,19 +122,26 @@ export interface Journal extends AsyncDisposable {
   readonly incarnation: string;
   report(): EngineReport;
   /**
-   * Stores `batch` at `expected + 1` if that is the next position.
+   * Stores `batch` at `expected + 1` if that is the next position. Answers in bounded time: an engine that
+   * waits for others gives up by itself and says `unknown`.
+   * @param signal stops the waiting, not the append: an engine may then answer `unknown` at once
    * @throws JournalError `no-space`, `too-large`, `read-only`, `closed`: definite, nothing was stored
    */
-  append(batch: Batch, expected: Position): Promise<AppendResult>;
+  append(batch: Batch, expected: Position, signal?: AbortSignal): Promise<AppendResult>;
   /**
    * The batches from position `from` to the last there is when reading gets there, in groups of about
    * `maxBytes` (default 1 MiB), at least one batch each. Their bytes are the reader's to keep. Each batch has
    * been held against the one before it; only the first must be, by a reader who remembers a mark.
-   * @throws JournalError `trimmed` when `from` has been let go of; `corrupt` naming the place
+   * @throws JournalError `trimmed` when `from` has been let go of; `corrupt` naming the place; `unavailable`
+   *   when the engine does not answer, and the same may be asked again
    */
   read(from: Position, options?: { readonly maxBytes?: number }): AsyncIterable<StoredBatch[]>;
+  /** @throws JournalError `unavailable` */
   head(): Promise<Head>;
-  /** Lets go of batches before `position`: all, some or none of them, never one at or after it. Idempotent. */
+  /**
+   * Lets go of batches before `position`: all, some or none of them, never one at or after it. Idempotent.
+   * @throws JournalError `unavailable`
+   */
   truncateBefore(position: Position): Promise<void>;
   readonly lease: LeaseCell;
   close(): Promise<void>;

@@ -8,13 +8,24 @@
  * While a batch is under way (one write, one sync) the next gathers what arrives, so the busier the writer the
  * larger its batches: the cost of a sync is shared by all who waited for it. Between two batches is a moment for who
  * has just been answered to come again: short for a lone writer, a turn of the event loop when there were several.
+ *
+ * When an append is not simply `appended` the batch stays under way, and nothing is acknowledged and nothing
+ * else appended, until it is known what became of it (append-outcome.ts): stored after all, or `fenced`, or
+ * `outcome-unknown`. The last two end the writer.
+ *
+ * Leading. The first batch of a writer is of kind `epoch`, appended right after the last batch that the state
+ * machine has seen (`after`). If the append succeeds, the state machine has seen everything there is and every
+ * earlier writer is fenced, both by the same compare-and-append; a lease or a clock has no part in it. If it
+ * does not, somebody wrote meanwhile: replay further and try again.
  */
 import { messageOf } from '../errors.ts';
 import type { Random } from '../random/random.ts';
+import type { Clock } from '../time/clock.ts';
 import { gathering } from '../time/gathering.ts';
+import { settleAppend } from './append-outcome.ts';
 import { BATCH_HEADER_BYTES, ID_BYTES, linkBatch, RECORD_HEADER_BYTES } from './batch.ts';
 import { JournalError } from './errors.ts';
-import { BATCH_TARGET_BYTES, MAX_RECORD_BYTES, MAX_WAITING_BYTES } from './limits.ts';
+import { BATCH_TARGET_BYTES, MAX_RECORD_BYTES, MAX_WAITING_BYTES, OUTCOME_DEADLINE_MS } from './limits.ts';
 import type {
   Batch,
   BatchKind,
@@ -35,14 +46,21 @@ export interface WriterOptions {
   readonly onRefused?: (error: JournalError) => void;
   /** Default `MAX_WAITING_BYTES`. */
   readonly maxWaitingBytes?: number;
+  /** Where the state machine stands: what `replay` returned. Default the journal's head, if it is exact. */
+  readonly after?: Mark;
+  /** Times the retries of appends of unknown outcome. Without it, such an outcome is final in every engine. */
+  readonly clock?: Clock;
+  /** How long to ask what became of an append. Default `OUTCOME_DEADLINE_MS`. */
+  readonly outcomeDeadlineMs?: number;
 }
 
 /**
  * Becomes the writer of `journal`: appends an `epoch` batch, which fences whoever wrote before.
- * @throws JournalError `fenced` when another writer was faster, `no-space`, `read-only`, `outcome-unknown`
+ * @throws JournalError `fenced` when another writer was faster (replay what it wrote, and try again), `corrupt`
+ *   when the journal has lost what is before `after`, `no-space`, `read-only`, `outcome-unknown`
  */
 export async function startWriter(journal: Journal, options: WriterOptions): Promise<JournalWriter> {
-  const { last } = await journal.head();
+  const last = options.after ?? (await journal.head()).last;
   const writer = new GroupWriter(journal, last, options);
   await writer.lead();
   return writer;
@@ -68,6 +86,8 @@ class GroupWriter implements JournalWriter {
   readonly #journal: Journal;
   readonly #onRefused: ((error: JournalError) => void) | undefined;
   readonly #maxWaitingBytes: number;
+  readonly #clock: Clock | undefined;
+  readonly #outcomeDeadlineMs: number;
   readonly #idPrefix: Buffer;
   #batches = 0;
   #last: Mark;
@@ -86,6 +106,8 @@ class GroupWriter implements JournalWriter {
     this.epoch = last.epoch + 1;
     this.#onRefused = options.onRefused;
     this.#maxWaitingBytes = options.maxWaitingBytes ?? MAX_WAITING_BYTES;
+    this.#clock = options.clock;
+    this.#outcomeDeadlineMs = options.outcomeDeadlineMs ?? OUTCOME_DEADLINE_MS;
     this.#idPrefix = options.random.bytes(ID_BYTES - 8);
   }
 
@@ -186,18 +208,11 @@ class GroupWriter implements JournalWriter {
     const batch = this.#makeBatch(kind, records);
     const expected = this.#last.position;
     const result = await this.#journal.append(batch, expected);
-    switch (result.outcome) {
-      case 'appended':
-        this.#last = { position: result.position, epoch: batch.epoch, chain: batch.chain };
-        return;
-      case 'conflict':
-        throw new JournalError('fenced', `position ${expected + 1} belongs to another writer`);
-      case 'unknown': {
-        const { cause } = result;
-        const message = `it is not known whether the last records are stored: ${messageOf(cause)}`;
-        throw new JournalError('outcome-unknown', message, { cause });
-      }
+    if (result.outcome !== 'appended') {
+      const patience = { clock: this.#clock, deadlineMs: this.#outcomeDeadlineMs };
+      await settleAppend(this.#journal, batch, expected, result, patience);
     }
+    this.#last = { position: expected + 1, epoch: batch.epoch, chain: batch.chain };
   }
 
   #makeBatch(kind: BatchKind, records: readonly Uint8Array[]): Batch {

@@ -114,7 +114,7 @@ async function openOn(options: StoreOptions, resources: Opened): Promise<Store> 
     random: options.random,
     ...limits,
   });
-  const writer = await startWriter(resources.journal, { random: options.random });
+  const writer = await startWriter(resources.journal, { random: options.random, clock: options.clock });
   return new TreeStore({ ...resources, writer, ...options }, forest, roots, limits);
 }
 

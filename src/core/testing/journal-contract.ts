@@ -1,18 +1,28 @@
 /**
- * What every journal engine must do, run against each of them.
+ * What every journal engine must do, run against each of them: `journalContract` where appends do what they say,
+ * `unsureJournalContract` also where their outcome may be unknown and they may be retried.
  */
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
-import { FIRST_CHAIN, ID_BYTES, linkBatch } from '../journal/batch.ts';
+import { FIRST_CHAIN, ID_BYTES, linkBatch, whyNotNext } from '../journal/batch.ts';
+import { follow } from '../journal/follow.ts';
+import { BEFORE_FIRST } from '../journal/genesis.ts';
+import { MAX_RECORD_BYTES } from '../journal/limits.ts';
 import { replay } from '../journal/replay.ts';
-import type { Batch, Journal, Mark, StoredBatch } from '../journal/types.ts';
+import type { AppendResult, Batch, Journal, LeaseCell, Mark, StoredBatch } from '../journal/types.ts';
 import { startWriter } from '../journal/writer.ts';
 import { SeededRandom } from '../random/seeded-random.ts';
+import type { Clock } from '../time/clock.ts';
+import { systemClock } from '../time/system-clock.ts';
 
 export interface JournalUnderTest extends AsyncDisposable {
   readonly journal: Journal;
   /** Closes and opens it again; undefined for an engine that keeps nothing. */
   readonly reopen?: () => Promise<Journal>;
+  /** A second client of the same journal; undefined for an engine that has its storage to itself. */
+  readonly connect?: () => Promise<Journal>;
+  /** The engine's time; default the machine's. */
+  readonly clock?: Clock;
 }
 
 type Make = () => Promise<JournalUnderTest>;
@@ -21,6 +31,7 @@ export function journalContract(name: string, make: Make): void {
   suite(`journal contract: ${name}`, () => {
     appending(make);
     reading(make);
+    following(make);
     truncating(make);
     leasing(make);
     writing(make);
@@ -127,6 +138,55 @@ function appending(make: Make): void {
     assert.deepEqual(textsOf(batches.slice(1)), [[], ['after']]);
   });
 
+  test('a batch over the limit of the engine is refused, and nothing is stored', async () => {
+    await using subject = await make();
+    const { journal } = subject;
+    const { last } = await journal.head();
+    const records = [Buffer.alloc(journal.report().maxBatchBytes)];
+    const chain = FIRST_CHAIN;
+    const batch: Batch = { id: random.bytes(ID_BYTES), epoch: 1, kind: 'data', chain, records };
+    await assert.rejects(journal.append(batch, last.position), { code: 'too-large' });
+    await add(journal, 'small');
+    assert.deepEqual(textsOf(await readAll(journal, 2)), [['small']]);
+  });
+
+  test('every kind of batch comes back as it was, and only data is applied', async () => {
+    await using subject = await make();
+    const { journal } = subject;
+    const kinds = ['epoch', 'data', 'barrier', 'data', 'seal'] as const;
+    for (const kind of kinds) {
+      const { last } = await journal.head();
+      const records = [Buffer.from(kind)];
+      const batch = linkBatch(last.chain, { id: random.bytes(ID_BYTES), epoch: 1, kind, records });
+      assert.equal((await journal.append(batch, last.position)).outcome, 'appended');
+    }
+    const stored = await readAll(journal, 2);
+    assert.deepEqual(
+      stored.map(({ kind }) => kind),
+      kinds,
+    );
+    assert.deepEqual(textsOf(stored), [...kinds.map((kind) => [kind])]);
+    const applied: string[] = [];
+    await replay(journal, undefined, (record) => applied.push(Buffer.from(record).toString()));
+    assert.deepEqual(applied, ['data', 'data']);
+  });
+
+  test('an append that is given up tells the truth or that it does not know it', async () => {
+    await using subject = await make();
+    const { journal } = subject;
+    const { last } = await journal.head();
+    const batch = batchAfter(last, [Buffer.from('given up')]);
+    const given = new AbortController();
+    const early = journal.append(batch, last.position, AbortSignal.abort());
+    const late = journal.append(batch, last.position, given.signal);
+    given.abort();
+    const outcomes = [(await early).outcome, (await late).outcome];
+    assert.ok(outcomes.filter((outcome) => outcome === 'appended').length <= 1, outcomes.join());
+    const result = await journal.append(batch, last.position);
+    if (outcomes.includes('appended')) assert.equal(result.outcome, 'conflict');
+    assert.deepEqual(textsOf(await readAll(journal, 2)), [['given up']]);
+  });
+
   test('a closed journal refuses everything', async () => {
     await using subject = await make();
     const { journal } = subject;
@@ -141,6 +201,16 @@ function appending(make: Make): void {
 }
 
 function reading(make: Make): void {
+  test('the incarnation stays when the journal is opened again, and so does the epoch', async () => {
+    await using subject = await make();
+    const { incarnation } = subject.journal;
+    const { epoch } = await startWriter(subject.journal, { random });
+    const journal = (await subject.reopen?.()) ?? subject.journal;
+    assert.equal(journal.incarnation, incarnation);
+    assert.equal((await journal.head()).last.epoch, epoch);
+    assert.equal((await startWriter(journal, { random })).epoch, epoch + 1);
+  });
+
   test('read begins anywhere, also at the end, and survives reopening', async () => {
     await using subject = await make();
     let { journal } = subject;
@@ -171,6 +241,87 @@ function reading(make: Make): void {
       Array.from({ length: seen.length }, (_, index) => index + 1),
     );
     assert.ok(seen.length >= 20);
+  });
+}
+
+/** Follows until so many batches have come. */
+async function followed(
+  subject: JournalUnderTest,
+  after: Mark | undefined,
+  count: number,
+): Promise<StoredBatch[]> {
+  const end = new AbortController();
+  const batches: StoredBatch[] = [];
+  const options = { clock: subject.clock ?? systemClock, signal: end.signal, pollMs: 1 };
+  for await (const batch of follow(subject.journal, after, options)) {
+    batches.push(batch);
+    if (batches.length === count) end.abort();
+  }
+  return batches;
+}
+
+function following(make: Make): void {
+  test('a follower sees what is there and what comes, each batch once, in order', async () => {
+    await using subject = await make();
+    const { journal } = subject;
+    await add(journal, 'before');
+    const seen = followed(subject, undefined, 7);
+    for (const text of ['a', 'b', 'c', 'd', 'e']) await add(journal, text);
+    const batches = await seen;
+    let last: Mark = BEFORE_FIRST;
+    for (const batch of batches) {
+      assert.equal(whyNotNext(last, batch), undefined);
+      last = batch;
+    }
+    assert.deepEqual(textsOf(batches.slice(1)).flat(), ['before', 'a', 'b', 'c', 'd', 'e']);
+  });
+
+  test('a follower goes on across a truncation that it is ahead of', async () => {
+    await using subject = await make();
+    const { journal } = subject;
+    for (let index = 0; index < 30; index++) await add(journal, `r${index}`);
+    const { last } = await journal.head();
+    const end = new AbortController();
+    const texts: string[] = [];
+    await add(journal, 'a');
+    const options = { clock: subject.clock ?? systemClock, signal: end.signal, pollMs: 1 };
+    for await (const batch of follow(journal, last, options)) {
+      texts.push(...textsOf([batch]).flat());
+      await journal.truncateBefore(batch.position + 1);
+      if (texts.length === 5) end.abort();
+      else await add(journal, 'abcde'.charAt(texts.length));
+    }
+    assert.equal(texts.join(''), 'abcde');
+  });
+
+  test('a follower that what comes next was let go of is told so', async () => {
+    await using subject = await make();
+    const { journal } = subject;
+    for (let index = 0; index < 30; index++) await add(journal, `record number ${index}`);
+    await journal.truncateBefore(31);
+    // An engine may keep more than it must: then the follower misses nothing.
+    if ((await journal.head()).first === 1) return;
+    await assert.rejects(followed(subject, undefined, 1), { code: 'trimmed' });
+  });
+
+  test('a reader that a truncation overtakes gets no hole: all there was, or `trimmed`', async () => {
+    await using subject = await make();
+    const { journal } = subject;
+    for (let index = 0; index < 30; index++) await add(journal, `record number ${index}`);
+    const seen: number[] = [];
+    try {
+      for await (const group of journal.read(1, { maxBytes: 1 })) {
+        for (const { position } of group) seen.push(position);
+        if (seen.length === 3) await journal.truncateBefore(25);
+      }
+      assert.equal(seen.length, 31);
+    } catch (error) {
+      assert.equal((error as { code?: string }).code, 'trimmed');
+    }
+    assert.deepEqual(
+      seen,
+      Array.from({ length: seen.length }, (_, index) => index + 1),
+    );
   });
 }
 
@@ -215,10 +366,63 @@ function leasing(make: Make): void {
     const two = await lease.compareAndSet(one, { holder: 'two', address: 'b' });
     assert.ok(typeof two === 'number' && two !== one);
     assert.equal(await lease.compareAndSet(one, { holder: 'one', address: 'a' }), 'conflict');
+    assert.deepEqual(await lease.get(), { holder: 'two', address: 'b', revision: two });
+  });
+
+  test('of many who set the lease cell at one revision exactly one does', async () => {
+    await using subject = await make();
+    const { lease } = subject.journal;
+    for (let revision: number | undefined; (revision ?? 0) < 5; ) {
+      const before: number | undefined = revision;
+      const tries = ['a', 'b', 'c'].map((holder) => lease.compareAndSet(before, { holder, address: '' }));
+      const [won, ...others] = (await Promise.all(tries)).filter((result) => result !== 'conflict');
+      assert.deepEqual(others, []);
+      assert.ok(typeof won === 'number');
+      revision = won;
+    }
   });
 }
 
 function writing(make: Make): void {
+  test('a writer begins right after what its state machine has seen, or not at all', async () => {
+    await using subject = await make();
+    const { journal } = subject;
+    await add(journal, 'a');
+    const seen = await replay(journal, undefined, () => undefined);
+    await add(journal, 'b');
+    await assert.rejects(startWriter(journal, { random, after: seen }), { code: 'fenced' });
+    const end = await replay(journal, seen, () => undefined);
+    const lost = { ...end, position: end.position + 3 };
+    await assert.rejects(startWriter(journal, { random, after: lost }), { code: 'corrupt' });
+    const writer = await startWriter(journal, { random, after: end });
+    assert.equal(await writer.propose(Buffer.from('c')), end.position + 2);
+    assert.deepEqual(textsOf(await readAll(journal, 2)), [['a'], ['b'], [], ['c']]);
+  });
+
+  test('a record over the limit is refused at once, and disturbs nothing', async () => {
+    await using subject = await make();
+    await using writer = await startWriter(subject.journal, { random });
+    assert.throws(() => writer.propose(Buffer.alloc(MAX_RECORD_BYTES + 1)), { code: 'too-large' });
+    assert.equal(writer.waitingBytes, 0);
+    await writer.propose(Buffer.from('small'));
+    assert.deepEqual(writer.health(), { state: 'ok' });
+  });
+
+  test('a fenced writer answers nothing but refusals, and stores nothing', async () => {
+    await using subject = await make();
+    const { journal } = subject;
+    const first = await startWriter(journal, { random });
+    await startWriter(journal, { random });
+    const proposals = ['a', 'b'].map((text) => first.propose(Buffer.from(text)));
+    const cut = first.cut();
+    const behind = first.propose(Buffer.from('c'));
+    for (const proposal of [...proposals, cut]) await assert.rejects(proposal, { code: 'fenced' });
+    await assert.rejects(behind, { code: 'read-only' });
+    await assert.rejects(first.cut(), { code: 'fenced' });
+    assert.equal(first.waitingBytes, 0);
+    assert.deepEqual(textsOf(await readAll(journal, 2)), [[], []]);
+  });
+
   test('the writer keeps the order of proposals and shares batches', async () => {
     await using subject = await make();
     const { journal } = subject;
@@ -318,13 +522,151 @@ function replaying(make: Make): void {
       replay(journal, foreign, () => {}),
       { code: 'corrupt' },
     );
-    await assert.rejects(
-      replay(journal, { ...last, position: 9 }, () => {}),
-      { code: 'corrupt' },
-    );
+    // Where a reader may be behind, only the next append tells that the end was lost.
+    if (journal.report().reads === 'latest') {
+      await assert.rejects(
+        replay(journal, { ...last, position: 9 }, () => {}),
+        { code: 'corrupt' },
+      );
+    }
     await assert.rejects(
       replay(journal, { ...foreign, position: 1 }, () => assert.fail('nothing may be applied')),
       { code: 'corrupt' },
     );
   });
+}
+
+/** What holds also where the outcome of an append may be unknown and it may be retried. */
+export function unsureJournalContract(name: string, make: Make): void {
+  suite(`unsure journal contract: ${name}`, () => {
+    retrying(make);
+    writingUnsurely(make);
+    leasingUnsurely(make);
+  });
+}
+
+/** Sends the same batch again until it is stored or somebody else's is. @returns the outcomes on the way */
+async function insist(journal: Journal, batch: Batch, expected: number): Promise<AppendResult['outcome'][]> {
+  const outcomes: AppendResult['outcome'][] = [];
+  while (outcomes.at(-1) !== 'appended' && outcomes.at(-1) !== 'conflict') {
+    outcomes.push((await journal.append(batch, expected)).outcome);
+  }
+  return outcomes;
+}
+
+/** Asks until there is an answer; where reads may be stale, until it has so many batches. */
+async function readSurely(journal: Journal, from: number, count: number): Promise<StoredBatch[]> {
+  for (;;) {
+    try {
+      const batches = await readAll(journal, from);
+      if (batches.length >= count) return batches;
+    } catch (error) {
+      if ((error as { code?: string }).code !== 'unavailable') throw error;
+    }
+  }
+}
+
+function retrying(make: Make): void {
+  test('a batch that is sent until its outcome is known is stored once, whatever was unknown', async () => {
+    await using subject = await make();
+    const { journal } = subject;
+    assert.equal(journal.report().unknownAppend, 'retry');
+    const genesis = (await readSurely(journal, 1, 1))[0] as StoredBatch;
+    const sent: Batch[] = [];
+    const seen = new Set<string>();
+    for (let position = 2; position < 80; position++) {
+      const batch = batchAfter((sent.at(-1) as Mark | undefined) ?? genesis, [Buffer.from(`${position}`)]);
+      for (const outcome of await insist(journal, batch, position - 1)) seen.add(outcome);
+      sent.push({ ...batch, position } as Batch);
+    }
+    assert.deepEqual([...seen].sort(), ['appended', 'conflict', 'unknown'], 'the engine is adverse enough');
+    const stored = await readSurely(journal, 2, sent.length);
+    const idsOf = (batches: readonly Batch[]): string[] =>
+      batches.map(({ id }) => Buffer.from(id).toString('hex'));
+    assert.deepEqual(idsOf(stored), idsOf(sent));
+  });
+}
+
+function writingUnsurely(make: Make): void {
+  test('a writer acknowledges each record once, in order, and stores nothing else', async () => {
+    await using subject = await make();
+    const { journal } = subject;
+    const clock = subject.clock ?? systemClock;
+    const writer = await startSurely(journal, clock);
+    const texts = Array.from({ length: 60 }, (_, index) => `p${index}`);
+    for (let index = 0; index < texts.length; index += 3) {
+      await Promise.all(texts.slice(index, index + 3).map((text) => writer.propose(Buffer.from(text))));
+    }
+    const stored = await readSurely(journal, 1, writer.durable);
+    assert.equal(stored.length, writer.durable);
+    assert.deepEqual(textsOf(stored.filter(({ kind }) => kind === 'data')).flat(), texts);
+  });
+
+  test('of two writers the later one fences the earlier, and what either acknowledged is there', async () => {
+    await using subject = await make();
+    const clock = subject.clock ?? systemClock;
+    const other = (await subject.connect?.()) ?? subject.journal;
+    const acknowledged: string[] = [];
+    const first = await startSurely(subject.journal, clock);
+    const propose = async (writer: Awaited<typeof first>, text: string): Promise<void> => {
+      await writer.propose(Buffer.from(text));
+      acknowledged.push(text);
+    };
+    for (let index = 0; index < 5; index++) await propose(first, `first ${index}`);
+    const race = (async () => {
+      for (let index = 5; ; index++) await propose(first, `first ${index}`);
+    })();
+    const fenced = assert.rejects(race, { code: 'fenced' });
+    const second = await startSurely(other, clock);
+    assert.ok(second.epoch > first.epoch);
+    for (let index = 0; index < 5; index++) await propose(second, `second ${index}`);
+    await fenced;
+    const stored = await readSurely(other, 1, second.durable);
+    const texts = textsOf(stored.filter(({ kind }) => kind === 'data')).flat();
+    assert.equal(new Set(texts).size, texts.length);
+    assert.deepEqual(texts.toSorted(), acknowledged.toSorted());
+    for (const [index, batch] of stored.entries()) {
+      assert.equal(whyNotNext(stored[index - 1] ?? BEFORE_FIRST, batch), undefined);
+    }
+  });
+}
+
+/** Replays and tries until nobody is faster. */
+async function startSurely(journal: Journal, clock: Clock): ReturnType<typeof startWriter> {
+  for (;;) {
+    try {
+      const after = await replay(journal, undefined, () => undefined);
+      return await startWriter(journal, { random, clock, after });
+    } catch (error) {
+      const { code } = error as { code?: string };
+      if (code !== 'fenced' && code !== 'unavailable') throw error;
+    }
+  }
+}
+
+function leasingUnsurely(make: Make): void {
+  test('the lease cell never goes back, and who set it has it, unless another did so since', async () => {
+    await using subject = await make();
+    const { lease } = subject.journal;
+    for (let turn = 0; turn < 30; turn++) {
+      const before = await getSurely(lease);
+      const result = await lease.compareAndSet(before?.revision, { holder: `${turn}`, address: '' });
+      const now = await getSurely(lease);
+      if (typeof result === 'number')
+        assert.deepEqual(now, { holder: `${turn}`, address: '', revision: result });
+      // Otherwise it is whose request arrived: also one that was given up, or that conflicts with its own copy.
+      assert.ok((now?.revision ?? 0) >= (before?.revision ?? 0));
+      assert.ok(now === undefined || Number(now.holder) <= turn);
+    }
+  });
+}
+
+async function getSurely(lease: LeaseCell): ReturnType<LeaseCell['get']> {
+  for (;;) {
+    try {
+      return await lease.get();
+    } catch (error) {
+      if ((error as { code?: string }).code !== 'unavailable') throw error;
+    }
+  }
 }
