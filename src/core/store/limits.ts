@@ -43,3 +43,9 @@ export const SHRINK_BYTES_MIN = 1_024 * 1_024;
 
 /** Freed page buffers kept for the next copies. */
 export const SPARE_BUFFERS_MAX = 512;
+
+/**
+ * A replay gathers so much of the journal to bring it into the order of the keys. The more, the more changes each
+ * page gets at once; PostgreSQL, which replays in the order of its log, needs its buffers (128 MB) for the same.
+ */
+export const REPLAY_BYTES = 64 * 1_024 * 1_024;

@@ -32,6 +32,7 @@ import {
 } from './limits.ts';
 import { encodeCommit } from './record.ts';
 import { recover } from './recovery.ts';
+import type { RecoveryProgress } from './replay-progress.ts';
 import { TreeSnapshot } from './snapshot.ts';
 import type {
   Change,
@@ -59,6 +60,8 @@ export interface StoreOptions {
   readonly journalBytes?: number;
   /** So long after a commit the next checkpoint starts, if none did before. Default 300,000. */
   readonly checkpointAfterMs?: number;
+  /** Told how far the replay of the journal has come, at most ten times a second; not at all without one. */
+  readonly onRecovery?: (progress: RecoveryProgress) => void;
   /** Another journal than the one in `folder`; the store closes it. */
   readonly openJournal?: () => Promise<Journal>;
 }
@@ -110,6 +113,8 @@ async function openOn(options: StoreOptions, resources: Opened): Promise<Store> 
   };
   const { forest, roots } = await recover(resources.file, resources.journal, {
     random: options.random,
+    clock: options.clock,
+    onRecovery: options.onRecovery,
     ...limits,
   });
   const writer = await startWriter(resources.journal, { random: options.random });
