@@ -49,3 +49,9 @@ export const SPARE_BUFFERS_MAX = 512;
  * page gets at once; PostgreSQL, which replays in the order of its log, needs its buffers (128 MB) for the same.
  */
 export const REPLAY_BYTES = 64 * 1_024 * 1_024;
+
+/**
+ * So much of the journal, and a replay takes a checkpoint, from which a start that is itself interrupted goes on.
+ * Each costs the file the places of all pages changed since, which two roots then hold.
+ */
+export const REPLAY_ROOT_BYTES = 4 * REPLAY_BYTES;

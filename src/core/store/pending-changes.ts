@@ -110,12 +110,12 @@ export class PendingChanges {
     }
   }
 
+  /** All at once: memory that is not written to costs nothing. */
   #makeRoom(neededBytes: number): void {
     if (neededBytes <= this.#bytes.length) return;
-    const doubled = Math.min(this.#bytesMax, this.#bytes.length * 2);
-    const larger = Buffer.allocUnsafeSlow(Math.max(neededBytes, doubled));
+    const larger = new Uint8Array(Buffer.allocUnsafeSlow(Math.max(neededBytes, this.#bytesMax)).buffer);
     larger.set(this.#bytes.subarray(0, this.#usedBytes));
-    this.#bytes = new Uint8Array(larger.buffer, 0, larger.length);
+    this.#bytes = larger;
   }
 
   #treeOf({ treeStart, treeEnd }: ChangeScanner): TreeChanges {

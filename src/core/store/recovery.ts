@@ -21,7 +21,7 @@ import {
 } from './checkpoint.ts';
 import { StoreError } from './errors.ts';
 import { Forest } from './forest.ts';
-import { REPLAY_BYTES } from './limits.ts';
+import { REPLAY_BYTES, REPLAY_ROOT_BYTES } from './limits.ts';
 import { chain, readLongValue } from './long-value.ts';
 import { PageSet } from './page-set.ts';
 import { Pages } from './pages.ts';
@@ -156,7 +156,9 @@ class Replay {
   /** The last batch that has been gathered. */
   #last: Mark;
   #bytesSinceRoot = 0;
-  #checkpoint: Promise<void> = Promise.resolve();
+  /** What is being written to the file: a checkpoint, or pages ahead of one. One at a time. */
+  #writing: Promise<void> = Promise.resolve();
+  #isWriting = false;
 
   constructor(
     context: CheckpointContext,
@@ -168,7 +170,7 @@ class Replay {
     this.#options = options;
     this.#roots = roots;
     this.#last = roots[0]?.root.mark ?? BEFORE_FIRST;
-    this.#pending = new PendingChanges(REPLAY_BYTES);
+    this.#pending = new PendingChanges(Math.min(REPLAY_BYTES, context.journal.report().storedBytes));
     this.#progress = progress;
   }
 
@@ -183,9 +185,9 @@ class Replay {
       await this.#apply();
     } finally {
       // Nobody may close the file under it.
-      await this.#checkpoint.catch(() => undefined);
+      await this.#writing.catch(() => undefined);
     }
-    await this.#checkpoint;
+    await this.#writing;
     return this.#roots;
   }
 
@@ -201,36 +203,58 @@ class Replay {
 
   async #applyAndCheckpoint(): Promise<void> {
     await this.#apply();
-    if (this.#bytesSinceRoot < REPLAY_BYTES / 2) return;
+    if (this.#bytesSinceRoot < REPLAY_ROOT_BYTES) return;
     this.#bytesSinceRoot = 0;
     const mark = this.#last;
-    this.#checkpoint = writeCheckpoint(this.#context, this.#roots, async () => mark).then((roots) => {
-      this.#roots = roots;
+    await this.#write(async () => {
+      this.#roots = await writeCheckpoint(this.#context, this.#roots, async () => mark);
     });
-    // Heard when the next changes are to be applied.
-    this.#checkpoint.catch(() => undefined);
   }
 
   /** Brings the trees to the last batch gathered. */
   async #apply(): Promise<void> {
-    await this.#checkpoint;
     const { forest } = this.#context;
     const { position } = this.#last;
     this.#progress.begin(position, this.#pending.count);
     for (const done of this.#pending.drain((change) => forest.apply(change))) {
       this.#progress.add(done);
-      if (forest.pages.dirtyBytes > this.#options.dirtyBytes) await this.#writeAhead();
+      if (this.#isFull()) await this.#write(() => this.#writeAhead());
       await turn();
     }
     this.#progress.end(position);
   }
 
-  /** Under another stamp from then on, so that a page which takes the place of one of these is told from it. */
+  /** What is being written counts as changed until it is in the file: that much again may change meanwhile. */
+  #isFull(): boolean {
+    const { dirtyBytes } = this.#context.forest.pages;
+    return dirtyBytes > this.#options.dirtyBytes * (this.#isWriting ? 2 : 1);
+  }
+
+  /** Begins to write when what was being written is. */
+  async #write(begin: () => Promise<void>): Promise<void> {
+    await this.#writing;
+    this.#isWriting = true;
+    this.#writing = begin().finally(() => {
+      this.#isWriting = false;
+    });
+    // Heard by whoever writes next, or at the end.
+    this.#writing.catch(() => undefined);
+  }
+
+  /**
+   * Writes the changed pages as they are now; changes go on in copies. Pages have another stamp from then on, so
+   * that one which takes the place of one of these is told from it.
+   */
   async #writeAhead(): Promise<void> {
     const { forest, random } = this.#context;
+    const version = forest.pages.versions.take();
     const pages = [...forest.pages.dirty].sort((left, right) => left.number - right.number);
-    await writePages(this.#context, pages);
     forest.pages.stamp = drawStamp(random);
+    try {
+      await writePages(this.#context, pages);
+    } finally {
+      forest.pages.versions.release(version);
+    }
   }
 }
 

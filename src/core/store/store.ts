@@ -46,12 +46,8 @@ import type {
 } from './types.ts';
 import { NeedsVersion } from './undo.ts';
 
-export interface StoreOptions {
-  readonly files: Files;
-  /** The store's own folder, made if missing; nobody else may keep files in it. */
-  readonly folder: string;
-  readonly clock: Clock;
-  readonly random: Random;
+/** What a store may take of memory and disk before it writes a checkpoint. */
+export interface StoreBounds {
   /** Clean pages kept in memory. Default 16 MiB. */
   readonly cacheBytes?: number;
   /** So many bytes of changed pages in memory start a checkpoint. Default 16 MiB. */
@@ -60,6 +56,14 @@ export interface StoreOptions {
   readonly journalBytes?: number;
   /** So long after a commit the next checkpoint starts, if none did before. Default 300,000. */
   readonly checkpointAfterMs?: number;
+}
+
+export interface StoreOptions extends StoreBounds {
+  readonly files: Files;
+  /** The store's own folder, made if missing; nobody else may keep files in it. */
+  readonly folder: string;
+  readonly clock: Clock;
+  readonly random: Random;
   /** Told how far the replay of the journal has come, at most ten times a second; not at all without one. */
   readonly onRecovery?: (progress: RecoveryProgress) => void;
   /** Another journal than the one in `folder`; the store closes it. */

@@ -15,13 +15,10 @@
 import { openBlobs } from '../../core/blobs/blobs.ts';
 import type { Blobs } from '../../core/blobs/types.ts';
 import { codeOf } from '../../core/errors.ts';
-import type { Files } from '../../core/files/files.ts';
-import type { Random } from '../../core/random/random.ts';
 import type { StoreCode } from '../../core/store/errors.ts';
-import { openStore } from '../../core/store/store.ts';
+import { openServiceStore, type StoreHost } from '../../core/store/service-store.ts';
 import { encodeKey, prefixRange } from '../../core/store/tuple.ts';
 import type { Change, Store, StoreHealth, StoreStats } from '../../core/store/types.ts';
-import type { Clock } from '../../core/time/clock.ts';
 import type { Bucket, Content, Part, StoredObject, Upload } from '../engine/model.ts';
 import type { BodyReader, BodyWriter, ListedObject, Mutation, ObjectStorage } from '../engine/storage.ts';
 import { Bodies } from './bodies.ts';
@@ -45,20 +42,17 @@ const CHANGED_NOTHING: ReadonlySet<string> = new Set<StoreCode>([
   'closed',
 ]);
 
-export interface ObjectStoreOptions {
-  readonly files: Files;
+export interface ObjectStoreOptions extends StoreHost {
   readonly folder: string;
-  readonly clock: Clock;
-  readonly random: Random;
   readonly inlineBytes: number;
   readonly removalFailed: (thrown: unknown) => void;
 }
 
 /** Opens or makes the state in `folder`; orphaned blobs are gone when it resolves. */
 export async function openObjectStore(options: ObjectStoreOptions): Promise<ObjectStore> {
-  const { files, folder, clock, random } = options;
+  const { files, folder, random } = options;
   await files.makeFolder(folder);
-  const store = await openStore({ files, folder: `${folder}/metadata`, clock, random });
+  const store = await openServiceStore(options, `${folder}/metadata`);
   try {
     const blobs = await openBlobs({ files, folder: `${folder}/blobs`, random });
     const objectStore = new ObjectStore(store, blobs, options);
