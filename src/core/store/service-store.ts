@@ -2,19 +2,25 @@
  * The store of a service: opened within the bounds of its host, and with a word to the log when replaying the
  * journal takes long, so that nobody takes a start that works for one that hangs.
  */
-import type { Host } from '../lifecycle.ts';
-import type { Log } from '../observe/types.ts';
+import type { Files } from '../files/files.ts';
+import type { Log, Observer } from '../observe/types.ts';
+import type { Random } from '../random/random.ts';
 import type { Clock } from '../time/clock.ts';
 import type { RecoveryProgress } from './replay-progress.ts';
-import { openStore } from './store.ts';
+import { openStore, type StoreBounds } from './store.ts';
 import type { Store } from './types.ts';
 
 /** A replay that takes less is not spoken of; one that takes longer is, so often. */
 const SPEAK_EVERY_MS = 1_000;
 
 /** What a store needs of its service's host. */
-export type StoreHost = Pick<Host, 'files' | 'clock' | 'random'> &
-  Partial<Pick<Host, 'observer' | 'storage'>>;
+export interface StoreHost {
+  readonly files: Files;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly observer?: Pick<Observer, 'log'>;
+  readonly storage?: StoreBounds;
+}
 
 /** Opens the store in `folder`. @throws as `openStore` does */
 export function openServiceStore(host: StoreHost, folder: string): Promise<Store> {
