@@ -51,6 +51,8 @@ const storage = v.strictObject({
   journalBytes: count(64 * 1024 * 1024),
   /** Age of the oldest change since the last checkpoint that starts the next. */
   checkpointAfterMs: count(300_000),
+  /** Journal in memory at once while a start replays it. */
+  replayBytes: count(64 * 1024 * 1024),
 });
 
 const dns = v.strictObject({

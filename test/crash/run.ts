@@ -186,7 +186,8 @@ async function loadAndKill(
   try {
     await loads;
   } catch (error) {
-    throw new Error(`under load: ${String(error)}\n${octet.output}`, { cause: error });
+    if (!killed.signal.aborted)
+      throw new Error(`under load: ${String(error)}\n${octet.output}`, { cause: error });
   } finally {
     clearTimeout(timer);
     await octet.kill();

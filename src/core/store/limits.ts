@@ -45,13 +45,13 @@ export const SHRINK_BYTES_MIN = 1_024 * 1_024;
 export const SPARE_BUFFERS_MAX = 512;
 
 /**
- * A replay gathers so much of the journal to bring it into the order of the keys. The more, the more changes each
- * page gets at once; PostgreSQL, which replays in the order of its log, needs its buffers (128 MB) for the same.
+ * Default for how much of the journal a replay brings into the order of the keys at once. The more, the more changes
+ * each page gets together; PostgreSQL, which replays in the order of its log, has its buffers (128 MB) for that.
  */
-export const REPLAY_BYTES = 64 * 1_024 * 1_024;
+export const REPLAY_BYTES_DEFAULT = 64 * 1_024 * 1_024;
 
 /**
- * So much of the journal, and a replay takes a checkpoint, from which a start that is itself interrupted goes on.
- * Each costs the file the places of all pages changed since, which two roots then hold.
+ * After so many times that a replay takes a checkpoint, from which a start that is itself interrupted goes on. Each
+ * costs the file the places of all pages changed since, which two roots then hold.
  */
-export const REPLAY_ROOT_BYTES = 4 * REPLAY_BYTES;
+export const REPLAYS_PER_ROOT = 4;

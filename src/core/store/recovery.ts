@@ -21,7 +21,7 @@ import {
 } from './checkpoint.ts';
 import { StoreError } from './errors.ts';
 import { Forest } from './forest.ts';
-import { REPLAY_BYTES, REPLAY_ROOT_BYTES } from './limits.ts';
+import { REPLAYS_PER_ROOT } from './limits.ts';
 import { chain, readLongValue } from './long-value.ts';
 import { PageSet } from './page-set.ts';
 import { Pages } from './pages.ts';
@@ -33,6 +33,8 @@ export interface RecoveryOptions {
   readonly random: Random;
   readonly cacheBytes: number;
   readonly dirtyBytes: number;
+  /** So much of the journal is brought into the order of the keys at once. */
+  readonly replayBytes: number;
   readonly clock: Clock;
   readonly onRecovery?: ((progress: RecoveryProgress) => void) | undefined;
 }
@@ -139,7 +141,7 @@ async function startProgress(
 /**
  * The journal's way into the trees.
  *
- *   journal ─▶ pending changes, up to `REPLAY_BYTES` ─▶ in the order of their keys ─▶ trees
+ *   journal ─▶ pending changes, up to `replayBytes` ──▶ in the order of their keys ─▶ trees
  *                     ▲                                                                │
  *                     └── gathers the next ones while a checkpoint writes ◀────────────┘
  *
@@ -170,7 +172,7 @@ class Replay {
     this.#options = options;
     this.#roots = roots;
     this.#last = roots[0]?.root.mark ?? BEFORE_FIRST;
-    this.#pending = new PendingChanges(Math.min(REPLAY_BYTES, context.journal.report().storedBytes));
+    this.#pending = new PendingChanges(Math.min(options.replayBytes, context.journal.report().storedBytes));
     this.#progress = progress;
   }
 
@@ -203,7 +205,7 @@ class Replay {
 
   async #applyAndCheckpoint(): Promise<void> {
     await this.#apply();
-    if (this.#bytesSinceRoot < REPLAY_ROOT_BYTES) return;
+    if (this.#bytesSinceRoot < this.#options.replayBytes * REPLAYS_PER_ROOT) return;
     this.#bytesSinceRoot = 0;
     const mark = this.#last;
     await this.#write(async () => {

@@ -27,6 +27,7 @@ import {
   DIRTY_BYTES_DEFAULT,
   DIRTY_OVERRUN,
   JOURNAL_BYTES_DEFAULT,
+  REPLAY_BYTES_DEFAULT,
   UNDO_CHANGES_MAX,
   WAITING_BYTES_MAX,
 } from './limits.ts';
@@ -56,6 +57,8 @@ export interface StoreBounds {
   readonly journalBytes?: number;
   /** So long after a commit the next checkpoint starts, if none did before. Default 300,000. */
   readonly checkpointAfterMs?: number;
+  /** So many bytes of journal are in memory at once while a start replays it. Default 64 MiB. */
+  readonly replayBytes?: number;
 }
 
 export interface StoreOptions extends StoreBounds {
@@ -119,6 +122,7 @@ async function openOn(options: StoreOptions, resources: Opened): Promise<Store> 
     random: options.random,
     clock: options.clock,
     onRecovery: options.onRecovery,
+    replayBytes: options.replayBytes ?? REPLAY_BYTES_DEFAULT,
     ...limits,
   });
   const writer = await startWriter(resources.journal, { random: options.random });
