@@ -96,9 +96,7 @@ suite('pending changes', () => {
 
   test('more than are sorted in one go are in order as well, and others get their turn on the way', () => {
     const random = new SeededRandom(1);
-    const changes = Array.from({ length: 30_000 }, () =>
-      put(String(random.below(10_000)).padStart(7, '0')),
-    );
+    const changes = Array.from({ length: 30_000 }, () => put(String(random.below(10_000)).padStart(7, '0')));
     const pending = new PendingChanges(10_000_000);
     for (let at = 0; at < changes.length; at += 500) pending.add(encodeCommit(changes.slice(at, at + 500)));
     const keys: string[] = [];
