@@ -174,9 +174,20 @@ suite('recovery', () => {
       assert.ok(doneBytes >= before.doneBytes);
       assert.ok(index === told.length - 1 || at - before.at >= 100);
     }
+    await store.commit([{ kind: 'put', tree: 'a', key: Buffer.from('k'), value: Buffer.from('v') }]);
     await store.close();
     const quiet = await openOn(disk, { onRecovery: () => assert.fail('there is nothing to replay') });
     await checkAndClose(quiet);
+  });
+
+  test('a start that only replayed leaves a checkpoint, and the next has nothing of it to replay', async () => {
+    const disk = await killedDisk(1);
+    const totals: number[] = [];
+    const onRecovery = ({ totalBytes }: RecoveryProgress): void => void totals.push(totalBytes);
+    await checkAndClose(await openOn(disk, { ...SMALL, onRecovery }));
+    const first = totals.at(-1)!;
+    await checkAndClose(await openOn(disk, { ...SMALL, onRecovery }));
+    assert.ok(totals.at(-1)! < first / 10, totals.join(', '));
   });
 
   test('others get their turn of the event loop while a long journal is replayed', async () => {

@@ -158,6 +158,8 @@ class Replay {
   /** The last batch that has been gathered. */
   #last: Mark;
   #bytesSinceRoot = 0;
+  /** There are pages in the file that no root reaches yet. */
+  #hasWrittenAhead = false;
   /** What is being written to the file: a checkpoint, or pages ahead of one. One at a time. */
   #writing: Promise<void> = Promise.resolve();
   #isWriting = false;
@@ -185,6 +187,8 @@ class Replay {
         await turn();
       }
       await this.#apply();
+      // Else closing might find nothing changed, take no checkpoint, and the next start replay all this again.
+      if (this.#hasWrittenAhead) await this.#takeCheckpoint();
     } finally {
       // Nobody may close the file under it.
       await this.#writing.catch(() => undefined);
@@ -205,10 +209,15 @@ class Replay {
 
   async #applyAndCheckpoint(): Promise<void> {
     await this.#apply();
-    if (this.#bytesSinceRoot < this.#options.replayBytes * REPLAYS_PER_ROOT) return;
+    if (this.#bytesSinceRoot >= this.#options.replayBytes * REPLAYS_PER_ROOT) await this.#takeCheckpoint();
+  }
+
+  /** Begins a checkpoint of the state as it is now, which is that after the last batch gathered. */
+  #takeCheckpoint(): Promise<void> {
     this.#bytesSinceRoot = 0;
+    this.#hasWrittenAhead = false;
     const mark = this.#last;
-    await this.#write(async () => {
+    return this.#write(async () => {
       this.#roots = await writeCheckpoint(this.#context, this.#roots, async () => mark);
     });
   }
@@ -249,6 +258,7 @@ class Replay {
    */
   async #writeAhead(): Promise<void> {
     const { forest, random } = this.#context;
+    this.#hasWrittenAhead = true;
     const version = forest.pages.versions.take();
     const pages = [...forest.pages.dirty].sort((left, right) => left.number - right.number);
     forest.pages.stamp = drawStamp(random);
