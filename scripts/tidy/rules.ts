@@ -102,7 +102,10 @@ export const serviceArrows: Readonly<Record<string, readonly string[]>> = {
   queue: [],
 };
 
-/** Kernel folder → kernel folders below it. `errors`, `assert` and `lifecycle` are files. */
+/**
+ * Kernel folder → kernel folders below it. `errors`, `assert` and `lifecycle` are files. `store` sees the log, as a
+ * long recovery must say that it is one; `lifecycle` sees the bounds of a store, which a host hands on.
+ */
 export const coreArrows: Readonly<Record<string, readonly string[]>> = {
   errors: [],
   assert: [],
