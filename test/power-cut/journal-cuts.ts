@@ -10,6 +10,7 @@ import { startWriter } from '../../src/core/journal/writer.ts';
 import type { SeededRandom } from '../../src/core/random/seeded-random.ts';
 import { systemRandom } from '../../src/core/random/system-random.ts';
 import { copyImage, cutPower, mountImage, mountRecorded } from './power.ts';
+import { placeOfCut } from './write-log.ts';
 
 /** Small, so that cuts meet the change from one to the next. */
 const SEGMENT_BYTES = 64 * 1024;
@@ -66,8 +67,8 @@ export async function cutJournals(
     await copyImage(image, cut);
     const least = (await recorded.entries(moment.logBytes)).length;
     const entries = await recorded.entries(moments[index + 1]?.logBytes ?? moment.logBytes);
-    // After any write or flush until the next moment.
-    await cutPower(cut, entries.slice(0, least + random.below(entries.length - least + 1)), random);
+    // After some write until the next moment.
+    await cutPower(cut, entries.slice(0, placeOfCut(entries, least, random)), random);
     await using mounted = await mountImage(cut, path.join(place, 'cut'));
     const violation = await judge(path.join(mounted.folder, 'journal'), moment);
     if (violation !== undefined) violations.push(`journal, cut ${index + 1}: ${violation}`);

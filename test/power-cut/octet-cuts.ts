@@ -10,7 +10,7 @@ import { Stores } from '../crash/stores.ts';
 import { Material, type Witness } from '../crash/witness.ts';
 import { EPHEMERAL_PORTS, type OctetProcess, startOctetProcess } from '../octet-process.ts';
 import { cutPower, makeImage, mountImage, mountRecorded, type Recorded } from './power.ts';
-import type { Entry } from './write-log.ts';
+import { type Entry, placeOfCut } from './write-log.ts';
 
 const SERVICES: readonly ServiceName[] = ['database', 'queue', 'objects', 'mail'];
 const IMAGE_BYTES = 512 * 1024 * 1024;
@@ -125,11 +125,11 @@ export class OctetCuts {
     return { afterMs, frozenLogBytes, logBytes: logBytes() };
   }
 
-  /** Ends at any write or flush between the two moments. */
+  /** Ends after some write between the two moments. */
   async #entriesBeforeCut(recorded: Recorded, { frozenLogBytes, logBytes }: End): Promise<Entry[]> {
     const least = (await recorded.entries(frozenLogBytes)).length;
     const all = await recorded.entries(logBytes);
-    return all.slice(0, least + this.#material.random.below(all.length - least + 1));
+    return all.slice(0, placeOfCut(all, least, this.#material.random));
   }
 
   /** Looks at all that the cut has left, before anything has recovered it. */

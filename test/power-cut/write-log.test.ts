@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SeededRandom } from '../../src/core/random/seeded-random.ts';
-import { decodeLog, type Entry, encodeFlush, encodeWrite, remainsOf, SECTOR_BYTES } from './write-log.ts';
+import {
+  decodeLog,
+  type Entry,
+  encodeFlush,
+  encodeWrite,
+  placeOfCut,
+  remainsOf,
+  SECTOR_BYTES,
+} from './write-log.ts';
 
 const write = (offset: number, fill: number, sectors = 1): Entry => ({
   kind: 'write',
@@ -44,6 +52,19 @@ test('of what came later any sector may be there, in any of its states', () => {
     seen.add(imageOf([write(0, 9), FLUSH, write(0, 1, 2), write(512, 2)], seed, 2).join());
   }
   assert.deepEqual([...seen].sort(), ['1,0', '1,1', '1,2', '9,0', '9,1', '9,2']);
+});
+
+test('a cut comes after a write that is not before its least place, if there is one', () => {
+  const entries = [write(0, 1), FLUSH, write(0, 2), FLUSH, write(0, 3), FLUSH];
+  const places = (least: number): number[] => {
+    const seen = new Set<number>();
+    for (let seed = 0; seed < 50; seed += 1) seen.add(placeOfCut(entries, least, new SeededRandom(seed)));
+    return [...seen].sort();
+  };
+  assert.deepEqual(places(0), [1, 3, 5]);
+  assert.deepEqual(places(3), [3, 5]);
+  assert.deepEqual(places(6), [6]);
+  assert.equal(placeOfCut([], 0, new SeededRandom(1)), 0);
 });
 
 test('it is counted what was lost', () => {

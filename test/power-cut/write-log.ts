@@ -51,6 +51,18 @@ export function decodeLog(log: Buffer): Entry[] {
   return entries;
 }
 
+/**
+ * How many of `entries` come before a cut that comes after the first `least`: a random place, right after a write if
+ * there is one, for after a flush a disk has nothing to lose.
+ */
+export function placeOfCut(entries: readonly Entry[], least: number, random: SeededRandom): number {
+  const places: number[] = [];
+  for (let count = Math.max(1, least); count <= entries.length; count += 1) {
+    if (entries[count - 1]!.kind === 'write') places.push(count);
+  }
+  return places.length === 0 ? least : random.pick(places);
+}
+
 export interface Remains {
   /** To be written over the image from before, in this order. */
   readonly writes: readonly { readonly offset: number; readonly data: Buffer }[];
