@@ -75,11 +75,15 @@ export class OctetProcess {
  * Starts `octet up` with `config`, written to `folder`; its data lie in `folder/data`.
  * @throws Error with what the process said when it is not ready in time
  */
-export async function startOctetProcess(folder: string, config: OctetInput): Promise<OctetProcess> {
+export async function startOctetProcess(
+  folder: string,
+  config: OctetInput,
+  readyTimeoutMs: number = READY_TIMEOUT_MS,
+): Promise<OctetProcess> {
   const child = await launch(folder, config);
   const output = gather(child);
   try {
-    await ready(child, output);
+    await ready(child, output, readyTimeoutMs);
     return new OctetProcess(child, output, await readEnv(folder, child.pid!));
   } catch (error) {
     await end(child, 'SIGKILL');
@@ -143,15 +147,15 @@ function gather(child: ChildProcess): () => string {
   return () => text;
 }
 
-async function ready(child: ChildProcess, output: () => string): Promise<void> {
-  const late = AbortSignal.timeout(READY_TIMEOUT_MS);
+async function ready(child: ChildProcess, output: () => string, timeoutMs: number): Promise<void> {
+  const late = AbortSignal.timeout(timeoutMs);
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const look = (): void => {
     if (output().includes(' ready in ')) resolve();
   };
   const fail = (why: string): void => reject(new Error(`octet ${why}:\n${output()}`));
   const ended = (): void => fail('ended instead of being ready');
-  const tooLate = (): void => fail(`was not ready within ${READY_TIMEOUT_MS} ms`);
+  const tooLate = (): void => fail(`was not ready within ${timeoutMs} ms`);
   child.stdout?.on('data', look);
   child.once('close', ended);
   late.addEventListener('abort', tooLate);

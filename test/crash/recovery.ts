@@ -5,7 +5,7 @@
  * The start that replays all this has to say how far it is, and to find every row.
  */
 import { rmSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import pg from 'pg';
@@ -23,6 +23,10 @@ const ROWS = 600_000;
 const ROWS_AT_ONCE = 20_000;
 /** Nothing is written to the page file before the kill. */
 const WIDE_BOUNDS = { dirtyBytes: 2 ** 31, journalBytes: 2 ** 40, checkpointAfterMs: 2 ** 31 - 1 } as const;
+/** For a slow machine, or a journal that is longer still. */
+const READY_TIMEOUT_MS = 600_000;
+/** Of `/proc`, on every Linux. */
+const TICKS_PER_SECOND = 100;
 /** Records that wait for the disk. */
 const WINDOW_BYTES = 32_000_000;
 const FINGERPRINT =
@@ -94,16 +98,27 @@ async function repeatUpTo(
 
 async function startAndLook(folder: string): Promise<unknown> {
   const startedAtMs = performance.now();
-  await using octet = await startOctetProcess(folder, config({}));
+  await using octet = await startOctetProcess(folder, config({}), READY_TIMEOUT_MS);
   const readyMs = Math.round(performance.now() - startedAtMs);
+  const cpu = await cpuSeconds(octet.pid);
   for (const line of octet.output.split('\n')) if (line.includes('journal')) console.log(`  ${said(line)}`);
-  console.log(`recovery: ready in ${readyMs} ms`);
+  console.log(
+    `recovery: ready in ${readyMs} ms${cpu === undefined ? '' : `, with ${cpu.toFixed(1)} s of CPU`}`,
+  );
   const client = new pg.Client({ connectionString: octet.env['DATABASE_URL'] });
   await client.connect();
   const { rows } = await client.query(FINGERPRINT);
   await client.end();
   await octet.kill();
   return rows[0];
+}
+
+/** What a process has used until now, where the system tells. */
+async function cpuSeconds(pid: number): Promise<number | undefined> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined);
+  // Behind the name, which may hold anything: user and system time are fields 14 and 15 of all.
+  const [user, system] = stat?.slice(stat.lastIndexOf(')')).split(' ').slice(12, 14) ?? [];
+  return user === undefined ? undefined : (Number(user) + Number(system)) / TICKS_PER_SECOND;
 }
 
 /** What a line of the log says. */
