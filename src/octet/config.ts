@@ -52,7 +52,7 @@ const storage = v.strictObject({
   /** Age of the oldest change since the last checkpoint that starts the next. */
   checkpointAfterMs: count(300_000),
   /** Journal in memory at once while a start replays it. */
-  replayBytes: count(64 * 1024 * 1024),
+  replayBytes: count(128 * 1024 * 1024),
 });
 
 const dns = v.strictObject({

@@ -13,7 +13,7 @@ const FOLDER = '/store';
 const PAGES = '/store/pages';
 const TREES = ['a', 'b'];
 /** Small, so that a short journal meets everything that a long one does. */
-const SMALL = { cacheBytes: 64 * 1_024, dirtyBytes: 3 * PAGE_BYTES, replayBytes: 3_000 } as const;
+const SMALL = { cacheBytes: 64 * 1_024, dirtyBytes: PAGE_BYTES, replayBytes: 3_000 } as const;
 const WIDE = { dirtyBytes: 1e9, journalBytes: 1e9 } as const;
 
 function openOn(disk: SimulatedDisk, overrides: Partial<StoreOptions> = {}): Promise<Store> {

@@ -21,7 +21,7 @@ import {
 } from './checkpoint.ts';
 import { StoreError } from './errors.ts';
 import { Forest } from './forest.ts';
-import { REPLAYS_PER_ROOT } from './limits.ts';
+import { DIRTY_OVERRUN, REPLAYS_PER_ROOT } from './limits.ts';
 import { chain, readLongValue } from './long-value.ts';
 import { PageSet } from './page-set.ts';
 import { Pages } from './pages.ts';
@@ -235,10 +235,11 @@ class Replay {
     this.#progress.end(position);
   }
 
-  /** What is being written counts as changed until it is in the file: that much again may change meanwhile. */
+  /** Half of what a running store may have changed begins a write, and as much again may change meanwhile. */
   #isFull(): boolean {
     const { dirtyBytes } = this.#context.forest.pages;
-    return dirtyBytes > this.#options.dirtyBytes * (this.#isWriting ? 2 : 1);
+    const most = this.#options.dirtyBytes * DIRTY_OVERRUN;
+    return dirtyBytes > (this.#isWriting ? most : most / 2);
   }
 
   /** Begins to write when what was being written is. */

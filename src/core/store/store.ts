@@ -57,7 +57,7 @@ export interface StoreBounds {
   readonly journalBytes?: number;
   /** So long after a commit the next checkpoint starts, if none did before. Default 300,000. */
   readonly checkpointAfterMs?: number;
-  /** So many bytes of journal are in memory at once while a start replays it. Default 64 MiB. */
+  /** So many bytes of journal are in memory at once while a start replays it. Default 128 MiB. */
   readonly replayBytes?: number;
 }
 
