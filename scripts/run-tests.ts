@@ -8,7 +8,12 @@ import { globSync } from 'node:fs';
 
 const kinds: Readonly<Record<string, { patterns: string[]; flags: string[] }>> = {
   unit: {
-    patterns: ['src/**/*.test.ts', 'scripts/**/*.test.ts', 'test/crash/**/*.test.ts', 'bench/**/*.test.ts'],
+    patterns: [
+      'src/**/*.test.ts',
+      'scripts/**/*.test.ts',
+      'test/{crash,power-cut}/**/*.test.ts',
+      'bench/**/*.test.ts',
+    ],
     flags: ['--test-isolation=none'],
   },
   integration: {

@@ -157,6 +157,7 @@ export class Octet implements AsyncDisposable {
       ...world,
       observer: observatory.observer(service),
       folder: path.join(this.dataDir, service),
+      storage: config.storage,
     });
     const metricsText = (): Promise<string> => observatory.prometheusText();
     const keep = (service: RunningService): void => {

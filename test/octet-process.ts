@@ -4,9 +4,8 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { setTimeout } from 'node:timers/promises';
 import type { OctetInput } from '../src/octet/config.ts';
 
 const COMMAND = path.resolve(import.meta.dirname, '../bin/octet.mjs');
@@ -32,7 +31,7 @@ export const EPHEMERAL_PORTS = {
 } as const satisfies OctetInput;
 
 export class OctetProcess {
-  /** Connection strings, as `octet env --json` prints them. */
+  /** Connection strings, as `octet env` prints them. */
   readonly env: Readonly<Record<string, string>>;
   readonly #child: ChildProcess;
   readonly #output: () => string;
@@ -76,30 +75,38 @@ export class OctetProcess {
  * Starts `octet up` with `config`, written to `folder`; its data lie in `folder/data`.
  * @throws Error with what the process said when it is not ready in time
  */
-export async function startOctetProcess(folder: string, config: OctetInput): Promise<OctetProcess> {
-  const { child, configFile } = await launch(folder, config);
+export async function startOctetProcess(
+  folder: string,
+  config: OctetInput,
+  readyTimeoutMs: number = READY_TIMEOUT_MS,
+): Promise<OctetProcess> {
+  const child = await launch(folder, config);
   const output = gather(child);
   try {
-    await ready(child, output);
-    return new OctetProcess(child, output, await readEnv(folder, configFile));
+    await ready(child, output, readyTimeoutMs);
+    return new OctetProcess(child, output, await readEnv(folder, child.pid!));
   } catch (error) {
     await end(child, 'SIGKILL');
     throw error;
   }
 }
 
-/** Starts it and kills it `afterMs` milliseconds later, ready or not. */
-export async function startAndKill(folder: string, config: OctetInput, afterMs: number): Promise<void> {
-  const { child } = await launch(folder, config);
-  gather(child);
-  await setTimeout(afterMs);
-  await end(child, 'SIGKILL');
-}
-
-async function launch(
+/** Starts it and kills it, ready or not, when `moment` has come; what the moment throws is thrown. */
+export async function startAndKill(
   folder: string,
   config: OctetInput,
-): Promise<{ child: ChildProcess; configFile: string }> {
+  moment: () => Promise<void>,
+): Promise<void> {
+  const child = await launch(folder, config);
+  gather(child);
+  try {
+    await moment();
+  } finally {
+    await end(child, 'SIGKILL');
+  }
+}
+
+async function launch(folder: string, config: OctetInput): Promise<ChildProcess> {
   await mkdir(folder, { recursive: true });
   const configFile = path.join(folder, 'octet.config.json');
   await writeFile(configFile, JSON.stringify({ ...config, dataDir: 'data' }, null, 2));
@@ -107,7 +114,7 @@ async function launch(
   const endWithUs = (): void => void child.kill('SIGKILL');
   process.once('exit', endWithUs);
   child.once('exit', () => process.off('exit', endWithUs));
-  return { child, configFile };
+  return child;
 }
 
 /** Lets a signal end this process by way of its `exit` event, so that no Octet outlives it; `clean` runs then. */
@@ -140,15 +147,15 @@ function gather(child: ChildProcess): () => string {
   return () => text;
 }
 
-async function ready(child: ChildProcess, output: () => string): Promise<void> {
-  const late = AbortSignal.timeout(READY_TIMEOUT_MS);
+async function ready(child: ChildProcess, output: () => string, timeoutMs: number): Promise<void> {
+  const late = AbortSignal.timeout(timeoutMs);
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const look = (): void => {
     if (output().includes(' ready in ')) resolve();
   };
   const fail = (why: string): void => reject(new Error(`octet ${why}:\n${output()}`));
   const ended = (): void => fail('ended instead of being ready');
-  const tooLate = (): void => fail(`was not ready within ${READY_TIMEOUT_MS} ms`);
+  const tooLate = (): void => fail(`was not ready within ${timeoutMs} ms`);
   child.stdout?.on('data', look);
   child.once('close', ended);
   late.addEventListener('abort', tooLate);
@@ -161,15 +168,10 @@ async function ready(child: ChildProcess, output: () => string): Promise<void> {
   }
 }
 
-async function readEnv(folder: string, configFile: string): Promise<Readonly<Record<string, string>>> {
-  const child = spawn(process.execPath, [COMMAND, 'env', '--json', '--config', configFile], {
-    ...options(folder),
-    timeout: READY_TIMEOUT_MS,
-  });
-  const output = gather(child);
-  await once(child, 'close');
-  if (child.exitCode !== 0) throw new Error(`octet env failed:\n${output()}`);
-  return JSON.parse(output()) as Record<string, string>;
+/** From where `octet env` takes them too: a process more for each start would be most of what a start costs. */
+async function readEnv(folder: string, pid: number): Promise<Readonly<Record<string, string>>> {
+  const record = await readFile(path.join(folder, `data/run/octet-${pid}.json`), 'utf8');
+  return (JSON.parse(record) as { env: Record<string, string> }).env;
 }
 
 async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {

@@ -102,7 +102,10 @@ export const serviceArrows: Readonly<Record<string, readonly string[]>> = {
   queue: [],
 };
 
-/** Kernel folder → kernel folders below it. `errors`, `assert` and `lifecycle` are files. */
+/**
+ * Kernel folder → kernel folders below it. `errors`, `assert` and `lifecycle` are files. `store` sees the log, as a
+ * long recovery must say that it is one; `lifecycle` sees the bounds of a store, which a host hands on.
+ */
 export const coreArrows: Readonly<Record<string, readonly string[]>> = {
   errors: [],
   assert: [],
@@ -114,7 +117,7 @@ export const coreArrows: Readonly<Record<string, readonly string[]>> = {
   net: ['errors', 'assert', 'bytes', 'time', 'random', 'observe'],
   lifecycle: ['blobs', 'files', 'net', 'observe', 'random', 'store', 'time'],
   journal: ['errors', 'assert', 'bytes', 'time', 'random', 'files'],
-  store: ['errors', 'assert', 'bytes', 'time', 'random', 'files', 'journal'],
+  store: ['errors', 'assert', 'bytes', 'time', 'random', 'files', 'journal', 'observe'],
   blobs: ['errors', 'assert', 'bytes', 'time', 'random', 'files'],
   backup: ['errors', 'assert', 'bytes', 'random', 'files', 'journal', 'store', 'blobs'],
   config: ['errors', 'assert', 'files'],

@@ -10,6 +10,7 @@ import type { Files } from './files/files.ts';
 import type { Endpoint, Network } from './net/network.ts';
 import type { Observer } from './observe/types.ts';
 import type { Random } from './random/random.ts';
+import type { StoreBounds } from './store/store.ts';
 import type { Store } from './store/types.ts';
 import type { Clock } from './time/clock.ts';
 
@@ -25,6 +26,8 @@ export interface Host extends World {
   readonly observer: Observer;
   /** The service's own folder in `files`; made by the service when it first needs it. */
   readonly folder: string;
+  /** Bounds of the service's store; the store's own defaults, when absent. */
+  readonly storage?: StoreBounds;
 }
 
 export type Health =

@@ -1,7 +1,6 @@
 /** The engine's storage on core/store: one store holds catalogue, rows, indexes and sequences of a database. */
 
-import type { World } from '../core/lifecycle.ts';
-import { openStore } from '../core/store/store.ts';
+import { openServiceStore, type StoreHost } from '../core/store/service-store.ts';
 import type { Snapshot, Store } from '../core/store/types.ts';
 import type { RowStore } from './engine/database.ts';
 
@@ -13,12 +12,8 @@ export interface OpenRowStore extends RowStore {
 }
 
 /** @throws FilesError `locked`, StoreError `corrupt`, `newer-format` */
-export async function openRowStore(
-  world: Pick<World, 'files' | 'clock' | 'random'>,
-  folder: string,
-): Promise<OpenRowStore> {
-  const { files, clock, random } = world;
-  return rowStoreOver(await openStore({ files, folder, clock, random }));
+export async function openRowStore(host: StoreHost, folder: string): Promise<OpenRowStore> {
+  return rowStoreOver(await openServiceStore(host, folder));
 }
 
 export function rowStoreOver(store: Store): OpenRowStore {

@@ -6,7 +6,7 @@ import { openBlobs } from '../core/blobs/blobs.ts';
 import type { Health, Host, RunningService } from '../core/lifecycle.ts';
 import { isLoopback } from '../core/net/loopback.ts';
 import type { Connection, Endpoint, Listener, TlsIdentity } from '../core/net/network.ts';
-import { openStore } from '../core/store/store.ts';
+import { openServiceStore } from '../core/store/service-store.ts';
 import type { Store } from '../core/store/types.ts';
 import { type HttpServer, startHttpServer } from '../http/index.ts';
 import type { MailContext } from './context.ts';
@@ -34,7 +34,7 @@ export interface Mail extends RunningService {
 export async function startMail(options: MailOptions, host: Host): Promise<Mail> {
   const directory = createDirectory(options);
   await using undo = new AsyncDisposableStack();
-  const store = undo.use(await openStore({ ...host, folder: `${host.folder}/${STORE_FOLDER}` }));
+  const store = undo.use(await openServiceStore(host, `${host.folder}/${STORE_FOLDER}`));
   const blobs = undo.use(await openBlobs({ ...host, folder: `${host.folder}/${BLOBS_FOLDER}` }));
   const mailStore = new MailStore(store, blobs);
   const swept = await mailStore.sweep();

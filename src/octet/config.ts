@@ -41,6 +41,20 @@ const count = (standard: number) =>
   v.optional(v.pipe(v.number(), v.integer(), v.minValue(0, 'must not be negative')), standard);
 const flag = (standard: boolean) => v.optional(v.boolean(), standard);
 
+/** Bounds of each durable service's store: the more, the fewer checkpoints, and the longer a start after a crash. */
+const storage = v.strictObject({
+  /** Pages kept in memory as they are on the disk. */
+  cacheBytes: count(16 * 1024 * 1024),
+  /** Changed pages in memory that start a checkpoint. */
+  dirtyBytes: count(16 * 1024 * 1024),
+  /** Journal since the last checkpoint that starts the next. */
+  journalBytes: count(64 * 1024 * 1024),
+  /** Age of the oldest change since the last checkpoint that starts the next. */
+  checkpointAfterMs: count(300_000),
+  /** Journal in memory at once while a start replays it. */
+  replayBytes: count(128 * 1024 * 1024),
+});
+
 const dns = v.strictObject({
   port: port(5300),
   /** Origin → zone file (a path beside the configuration), or the zone's text itself. */
@@ -202,6 +216,7 @@ export const octetSchema = v.strictObject({
   adminPort: port(8901),
   /** Asked for by the admin address and the console; needed to listen beyond loopback. */
   adminToken: text(''),
+  storage: v.optional(storage, {}),
   dns: v.optional(dns, {}),
   database: v.optional(database, {}),
   cache: v.optional(cache, {}),

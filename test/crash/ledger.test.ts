@@ -54,3 +54,17 @@ test('an acknowledgement settles what was asked before it', () => {
   assert.deepEqual(ledger.settle(new Map([['a', '3']])), []);
   assert.deepEqual(ledger.sureKeys(), ['a']);
 });
+
+test('what is acknowledged between a freeze and a thaw does not count, nor later what was asked before', () => {
+  const ledger = new Ledger('row');
+  const before = ledger.ask('a', '1');
+  ledger.freeze();
+  before();
+  ledger.ask('b', '1')();
+  ledger.thaw();
+  before();
+  assert.equal(ledger.acknowledged, 0);
+  assert.deepEqual(ledger.settle(new Map()), []);
+  ledger.ask('c', '1')();
+  assert.equal(ledger.settle(new Map()).length, 1);
+});

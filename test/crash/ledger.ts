@@ -23,6 +23,9 @@ export class Ledger {
   readonly kind: string;
   readonly #entries = new Map<string, Entry>();
   #acknowledged = 0;
+  /** Counts freezes: what was asked for before one is not acknowledged after it. */
+  #era = 0;
+  #isFrozen = false;
 
   constructor(kind: string) {
     this.kind = kind;
@@ -49,11 +52,24 @@ export class Ledger {
   ask(key: string, state: State): () => void {
     const entry = this.#entry(key);
     entry.asked.push(state);
+    const era = this.#era;
     return () => {
+      if (this.#isFrozen || era !== this.#era) return;
       this.#acknowledged += 1;
       entry.sure = state;
       entry.asked.splice(0, entry.asked.indexOf(state) + 1);
     };
+  }
+
+  /** From here on until `thaw` no acknowledgement counts: it came after the moment that will be looked at. */
+  freeze(): void {
+    this.#isFrozen = true;
+    this.#era += 1;
+  }
+
+  /** What is asked for from here on may be acknowledged. */
+  thaw(): void {
+    this.#isFrozen = false;
   }
 
   /** The acknowledged state, or undefined when it is absent or uncertain. */

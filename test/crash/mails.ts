@@ -47,6 +47,14 @@ export class Mails implements Witness {
     await Promise.all(lanes);
   }
 
+  freeze(): void {
+    this.#ledger.freeze();
+  }
+
+  thaw(): void {
+    this.#ledger.thaw();
+  }
+
   abandon(): void {
     this.#transport?.close();
   }

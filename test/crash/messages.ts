@@ -48,6 +48,14 @@ export class Messages implements Witness {
     );
   }
 
+  freeze(): void {
+    for (const ledger of this.#ledgers) ledger.freeze();
+  }
+
+  thaw(): void {
+    for (const ledger of this.#ledgers) ledger.thaw();
+  }
+
   abandon(): void {
     this.#connection?.close().catch(() => undefined);
   }

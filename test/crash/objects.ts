@@ -62,6 +62,14 @@ export class Objects implements Witness {
     await Promise.all(lanes.map((lane) => repeat(signal, () => this.#write(lane, signal))));
   }
 
+  freeze(): void {
+    this.#ledger.freeze();
+  }
+
+  thaw(): void {
+    this.#ledger.thaw();
+  }
+
   abandon(): void {
     this.#client?.destroy();
   }

@@ -45,6 +45,14 @@ export class Rows implements Witness {
     await Promise.all(this.#clients.map((client, lane) => repeat(signal, () => this.#write(client, lane))));
   }
 
+  freeze(): void {
+    this.#ledger.freeze();
+  }
+
+  thaw(): void {
+    this.#ledger.thaw();
+  }
+
   abandon(): void {
     // `end` waits for what is under way; the server is gone.
     for (const client of this.#clients) client.end().catch(() => undefined);

@@ -10,6 +10,9 @@ export interface Witness {
   connect(env: Readonly<Record<string, string>>): Promise<void>;
   /** Writes until `signal` aborts or the server is gone. @throws what the server refused while it lived */
   load(signal: AbortSignal): Promise<void>;
+  /** From here on until `thaw` no acknowledgement counts. */
+  freeze(): void;
+  thaw(): void;
   /** Drops connections to a server that is gone. */
   abandon(): void;
   /** Compares what is there with what was acknowledged. `all` looks at more than what is new. @returns violations */

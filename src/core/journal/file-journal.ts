@@ -8,7 +8,8 @@
  *   truncate:  whole segments, oldest first, the folder synced after each, so that no hole can be left
  *   open:      check the CRCs of the last segment; cut off a torn tail; write its last batch once more and
  *              sync, see below
- *   read:      check CRCs, positions, epochs and the chain, from the beginning of the segment on
+ *   read:      check CRCs, positions and epochs from the beginning of the segment on, and the chain from the first
+ *              batch that is asked for
  *
  * Only one append is under way at a time, so at most the last batch can be unfinished after a crash. This makes
  * "torn" and "rotten" different: after an unfinished batch nothing sound can follow. If the end of the last
@@ -154,7 +155,7 @@ async function recover(files: Files, folder: string, firsts: Position[]): Promis
       before: header.before,
       crcSeed,
       sizeBytes,
-      skims: true,
+      skimsBefore: Number.POSITIVE_INFINITY,
     });
     await settleTail(active, cursor, crcSeed);
     newest.sizeBytes = active.size();
@@ -418,6 +419,8 @@ class FileJournal implements Journal {
         before: header.before,
         crcSeed: this.#crcSeed,
         sizeBytes: () => segment.sizeBytes,
+        // Whoever reads from here remembers what stood before, or does not care.
+        skimsBefore: from,
       });
       let group: StoredBatch[] = [];
       let groupBytes = 0;

@@ -23,30 +23,58 @@ export async function replay(
 }
 
 /**
- * The batches after the mark (undefined: all), in order.
+ * The batches after the mark (undefined: all), in order, in the groups of `Journal.read`. While one group is
+ * used, the next is read.
  *
  * Holds the journal against the mark: one that ends before it (its tail was lost), or that is not its
  * continuation (another history, an old copy put back), is refused before anything is yielded. Where reads may
  * be stale an end before the mark proves nothing, and nothing is yielded: the append of the next writer finds out.
+ * That each later batch continues the one before it is the journal's promise, and costs a hash of all of it: it is not
+ * checked a second time here.
  *
  * @throws JournalError `corrupt`, `trimmed`
  */
-export async function* batchesAfter(
+export async function* groupsAfter(
   journal: Journal,
   after: Mark | undefined,
-): AsyncGenerator<StoredBatch, void> {
+): AsyncGenerator<readonly StoredBatch[], void> {
   const mark = after ?? BEFORE_FIRST;
   const { last } = await journal.head();
   if (last.position >= mark.position || journal.report().reads === 'latest') checkEnd(last, mark);
   let next = mark.position + 1;
-  for await (const group of journal.read(next)) {
+  for await (const group of ahead(journal.read(next))) {
     for (const batch of group) {
       if (batch.position === mark.position + 1) checkContinues(mark, batch);
       if (batch.position !== next)
         throw new JournalError('corrupt', `position ${batch.position} instead of ${next}`);
-      yield batch;
       next += 1;
     }
+    yield group;
+  }
+}
+
+/** The batches of `groupsAfter`, one by one. @throws as that does */
+export async function* batchesAfter(
+  journal: Journal,
+  after: Mark | undefined,
+): AsyncGenerator<StoredBatch, void> {
+  for await (const group of groupsAfter(journal, after)) yield* group;
+}
+
+/** The same items; each is asked for when the one before it is given out. */
+async function* ahead<Item>(items: AsyncIterable<Item>): AsyncGenerator<Item, void> {
+  const iterator = items[Symbol.asyncIterator]();
+  let coming = iterator.next();
+  try {
+    for (let step = await coming; step.done !== true; step = await coming) {
+      coming = iterator.next();
+      // Heard when it is its turn, or of no interest any more.
+      coming.catch(() => undefined);
+      yield step.value;
+    }
+  } finally {
+    await coming.catch(() => undefined);
+    await iterator.return?.();
   }
 }
 

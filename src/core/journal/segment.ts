@@ -141,8 +141,8 @@ export interface CursorOptions {
   readonly sizeBytes: () => number;
   /** Where the batch after `before` begins; default right behind the header. */
   readonly start?: number;
-  /** To find the end only: checks CRCs, positions and epochs, but not the chain, which costs most. */
-  readonly skims?: boolean;
+  /** Of batches before this position CRCs, positions and epochs are checked, but not the chain, which costs most. */
+  readonly skimsBefore?: Position;
 }
 
 /**
@@ -168,7 +168,7 @@ export class SegmentCursor {
 
   async next(): Promise<Step> {
     const offset = this.#offset;
-    const { crcSeed, skims = false } = this.#options;
+    const { crcSeed, skimsBefore = 0 } = this.#options;
     let decoded = decodeBatch(this.#window, offset - this.#windowStart, crcSeed);
     while (decoded.kind === 'need-more') {
       const enough = await this.#load(offset, decoded.bytes);
@@ -178,7 +178,7 @@ export class SegmentCursor {
     }
     if (decoded.kind === 'bad') return this.#noBatch(offset, decoded.reason);
     const { batch, frame } = decoded;
-    const chain = skims ? batch.chain : chainOfFrame(this.#last.chain, frame);
+    const chain = batch.position < skimsBefore ? batch.chain : chainOfFrame(this.#last.chain, frame);
     const reason = whyNotNext(this.#last, batch, chain);
     if (reason !== undefined) return { kind: 'bad', offset, reason, torn: false };
     this.#last = batch;

@@ -70,7 +70,7 @@ export async function writeFrozen(
   let kept = false;
   try {
     const mark = await agree();
-    await writePages(context, frozen);
+    await writePages(context, frozen.pages);
     await file.sync();
     const root = rootOf(frozen, mark, journal.incarnation, (old[0]?.root.generation ?? 0) + 1);
     await writeRoot(file, root);
@@ -112,10 +112,17 @@ function rootOf(frozen: Frozen, mark: Mark, incarnation: string, generation: num
   };
 }
 
-async function writePages({ file, forest }: CheckpointContext, frozen: Frozen): Promise<void> {
+/**
+ * Writes `pages`, in the order of the file, as far as they are still changed.
+ * @throws StoreError `no-space`; a system error of the disk
+ */
+export async function writePages(
+  { file, forest }: Pick<CheckpointContext, 'file' | 'forest'>,
+  pages: readonly Page[],
+): Promise<void> {
   const buffer = Buffer.allocUnsafeSlow(WRITE_BYTES);
-  for (let next = 0; next < frozen.pages.length; ) {
-    const run = neighbours(frozen.pages, next);
+  for (let next = 0; next < pages.length; ) {
+    const run = neighbours(pages, next);
     next += run.length;
     // A page that only a snapshot needed may have been freed meanwhile, and its bytes be in use elsewhere.
     const wanted = run.filter((page) => page.dirty);

@@ -61,3 +61,15 @@ export const PORTION_BYTES = 32 * 1_024;
 
 /** Entries of a portion at most: small ones cost more than their bytes. */
 export const PORTION_ENTRIES_MAX = 128;
+
+/**
+ * Default for how much of the journal a replay brings into the order of the keys at once. The more, the more changes
+ * each page gets together; PostgreSQL, which replays in the order of its log, has its buffers (128 MB) for that.
+ */
+export const REPLAY_BYTES_DEFAULT = 128 * 1_024 * 1_024;
+
+/**
+ * After so many times that a replay takes a checkpoint, from which a start that is itself interrupted goes on. Each
+ * costs the file the places of all pages changed since, which two roots then hold.
+ */
+export const REPLAYS_PER_ROOT = 2;

@@ -12,7 +12,6 @@
  *
  * Numbers are big-endian. What a record says does not depend on the state it is applied to but through the keys.
  */
-import { ByteReader, ShortRead } from '../bytes/reader.ts';
 import { StoreError } from './errors.ts';
 import { COMMIT_BYTES_MAX, KEY_BYTES_MAX } from './limits.ts';
 import type { Change } from './types.ts';
@@ -23,6 +22,8 @@ const PUT = 1;
 const DELETE = 2;
 const DELETE_RANGE = 3;
 const DELETE_TO_END = 4;
+
+const EMPTY = new Uint8Array(0);
 
 /** @throws StoreError `too-large`, naming what is */
 export function encodeCommit(changes: readonly Change[]): Buffer {
@@ -79,21 +80,151 @@ function writeKey(bytes: Buffer, at: number, key: Uint8Array): number {
 }
 
 /**
+ * Walks over the changes of a record where they lie, making nothing: a replay meets millions of them.
+ *
+ *   for (scanner.open(bytes, start, end); scanner.next(); ) … scanner.kind, scanner.keyStart, scanner.keyEnd …
+ *
+ * All places are offsets in the bytes given to `open`.
+ */
+export class ChangeScanner {
+  /** Where the change begins; `at` finds it again. */
+  start = 0;
+  kind: Change['kind'] = 'put';
+  treeStart = 0;
+  treeEnd = 0;
+  keyStart = 0;
+  keyEnd = 0;
+  /** The value of a put, `to` of a delete-range; else empty. */
+  restStart = 0;
+  restEnd = 0;
+  /** A delete-range to the end of the tree. */
+  isOpenEnded = false;
+  #bytes: Uint8Array = EMPTY;
+  #at = 0;
+  #end = 0;
+  /** Changes left of the commit under way. */
+  #left = 0;
+
+  open(bytes: Uint8Array, start: number = 0, end: number = bytes.length): void {
+    this.#bytes = bytes;
+    this.#at = start;
+    this.#end = end;
+    this.#left = 0;
+  }
+
+  /**
+   * Goes to the next change. @returns false at the end of the record
+   * @throws StoreError `newer-format`; `corrupt` when the record was not written by `encodeCommit`
+   */
+  next(): boolean {
+    while (this.#left === 0) {
+      if (this.#at === this.#end) return false;
+      const format = this.#bytes[this.#skip(1)]!;
+      if (format !== FORMAT) throw newerRecord(format);
+      this.#left = this.#uint32(this.#skip(4));
+    }
+    this.#left -= 1;
+    this.#read();
+    return true;
+  }
+
+  /** Stands on the change that `next` found to begin at `start` of `bytes`. */
+  at(bytes: Uint8Array, start: number): void {
+    this.#bytes = bytes;
+    this.#at = start;
+    this.#end = bytes.length;
+    this.#read();
+  }
+
+  #read(): void {
+    this.start = this.#skip(3);
+    const code = this.#bytes[this.start]!;
+    this.treeStart = this.#at;
+    this.#skip(this.#uint16(this.start + 1));
+    this.treeEnd = this.#at;
+    const keyBytes = this.#uint16(this.#skip(2));
+    this.keyStart = this.#skip(keyBytes);
+    this.keyEnd = this.#at;
+    this.#readRest(code);
+  }
+
+  #readRest(code: number): void {
+    this.isOpenEnded = code === DELETE_TO_END;
+    this.restStart = this.#at;
+    switch (code) {
+      case PUT: {
+        const bytes = this.#uint32(this.#skip(4));
+        this.kind = 'put';
+        this.restStart = this.#skip(bytes);
+        break;
+      }
+      case DELETE:
+        this.kind = 'delete';
+        break;
+      case DELETE_RANGE: {
+        const bytes = this.#uint16(this.#skip(2));
+        this.kind = 'delete-range';
+        this.restStart = this.#skip(bytes);
+        break;
+      }
+      case DELETE_TO_END:
+        this.kind = 'delete-range';
+        break;
+      default:
+        throw new StoreError('corrupt', `a record of the journal holds a change of unknown kind ${code}`);
+    }
+    this.restEnd = this.#at;
+  }
+
+  /** Moves past `length` bytes. @returns where they begin */
+  #skip(length: number): number {
+    const start = this.#at;
+    if (length > this.#end - start) {
+      const found = `${length} bytes wanted at ${start}`;
+      throw new StoreError('corrupt', `a record of the journal is cut short: ${found}`);
+    }
+    this.#at = start + length;
+    return start;
+  }
+
+  #uint16(at: number): number {
+    return (this.#bytes[at]! << 8) | this.#bytes[at + 1]!;
+  }
+
+  #uint32(at: number): number {
+    return this.#uint16(at) * 0x1_0000 + this.#uint16(at + 2);
+  }
+}
+
+/** The change that `scanner` stands on in `bytes`, with views of them. */
+export function changeAt(scanner: ChangeScanner, bytes: Uint8Array, tree: string): Change {
+  const key = bytes.subarray(scanner.keyStart, scanner.keyEnd);
+  const rest = bytes.subarray(scanner.restStart, scanner.restEnd);
+  switch (scanner.kind) {
+    case 'put':
+      return { kind: 'put', tree, key, value: rest };
+    case 'delete':
+      return { kind: 'delete', tree, key };
+    case 'delete-range':
+      return { kind: 'delete-range', tree, from: key, ...(scanner.isOpenEnded ? {} : { to: rest }) };
+  }
+}
+
+/**
  * The changes of a record, in order; their bytes are views of it.
  * @throws StoreError `newer-format`; `corrupt` when the record was not written by `encodeCommit`
  */
 export function* decodeRecord(record: Uint8Array): IterableIterator<Change> {
-  const reader = new ByteReader(Buffer.from(record.buffer, record.byteOffset, record.byteLength));
-  try {
-    while (reader.remaining > 0) {
-      const format = reader.uint8();
-      if (format !== FORMAT) throw newerRecord(format);
-      for (let count = reader.uint32(); count > 0; count -= 1) yield readChange(reader);
-    }
-  } catch (error) {
-    if (!(error instanceof ShortRead)) throw error;
-    throw new StoreError('corrupt', `a record of the journal is cut short: ${error.message}`);
+  const bytes = Buffer.from(record.buffer, record.byteOffset, record.byteLength);
+  const scanner = new ChangeScanner();
+  for (scanner.open(bytes); scanner.next(); ) {
+    yield changeAt(scanner, bytes, treeName(bytes, scanner.treeStart, scanner.treeEnd));
   }
+}
+
+/** The name that lies from `start` to `end` of `bytes`. */
+export function treeName(bytes: Uint8Array, start: number, end: number): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString('utf8');
 }
 
 function newerRecord(format: number): StoreError {
@@ -101,16 +232,4 @@ function newerRecord(format: number): StoreError {
     'newer-format',
     `the journal holds commits of format ${format}, this release knows ${FORMAT}`,
   );
-}
-
-function readChange(reader: ByteReader): Change {
-  const kind = reader.uint8();
-  const tree = reader.utf8(reader.uint16());
-  const key = reader.take(reader.uint16());
-  if (kind === PUT) return { kind: 'put', tree, key, value: reader.take(reader.uint32()) };
-  if (kind === DELETE) return { kind: 'delete', tree, key };
-  if (kind === DELETE_RANGE)
-    return { kind: 'delete-range', tree, from: key, to: reader.take(reader.uint16()) };
-  if (kind === DELETE_TO_END) return { kind: 'delete-range', tree, from: key };
-  throw new StoreError('corrupt', `a record of the journal holds a change of unknown kind ${kind}`);
 }

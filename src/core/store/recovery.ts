@@ -6,35 +6,43 @@
  * at its beginning. Everything else is damage, and is refused rather than served.
  */
 import type { OpenFile } from '../files/files.ts';
-import { whyNotNext } from '../journal/batch.ts';
+import { frameBytesOf } from '../journal/batch.ts';
 import { BEFORE_FIRST } from '../journal/genesis.ts';
-import type { Journal, Mark } from '../journal/types.ts';
+import { groupsAfter } from '../journal/replay.ts';
+import type { Journal, Mark, StoredBatch } from '../journal/types.ts';
 import type { Random } from '../random/random.ts';
-import { type CheckpointContext, drawStamp, type RootState, writeCheckpoint } from './checkpoint.ts';
+import type { Clock } from '../time/clock.ts';
+import {
+  type CheckpointContext,
+  drawStamp,
+  type RootState,
+  writeCheckpoint,
+  writePages,
+} from './checkpoint.ts';
 import { StoreError } from './errors.ts';
 import { Forest } from './forest.ts';
+import { DIRTY_OVERRUN, REPLAYS_PER_ROOT } from './limits.ts';
 import { chain, readLongValue } from './long-value.ts';
 import { PageSet } from './page-set.ts';
 import { Pages } from './pages.ts';
-import { decodeRecord } from './record.ts';
+import { PendingChanges } from './pending-changes.ts';
+import { type RecoveryProgress, ReplayProgress } from './replay-progress.ts';
 import { type Root, readRoots, writeRoot } from './root.ts';
 
 export interface RecoveryOptions {
   readonly random: Random;
   readonly cacheBytes: number;
   readonly dirtyBytes: number;
+  /** So much of the journal is brought into the order of the keys at once. */
+  readonly replayBytes: number;
+  readonly clock: Clock;
+  readonly onRecovery?: ((progress: RecoveryProgress) => void) | undefined;
 }
 
 export interface Recovered {
   readonly forest: Forest;
   /** The usable roots, newest first. */
   readonly roots: RootState[];
-  readonly replayedRecords: number;
-}
-
-interface Replayed {
-  readonly roots: RootState[];
-  readonly records: number;
 }
 
 /**
@@ -53,8 +61,9 @@ export async function recover(
   // The newest root may be in the operating system's cache only, read back after a sync that failed.
   if (loaded.roots[0] !== undefined) await writeRoot(file, loaded.roots[0].root);
   const context = { file, journal, forest: loaded.forest, random: options.random };
-  const { roots, records } = await replayAll(context, loaded.roots, options.dirtyBytes);
-  return { forest: loaded.forest, roots, replayedRecords: records };
+  const progress = await startProgress(journal, loaded.roots[0]?.root.mark, options);
+  const roots = await new Replay(context, loaded.roots, options, progress).run();
+  return { forest: loaded.forest, roots };
 }
 
 /** The trees of the newest good root, and all good roots. What is wrong with others goes to `flaws`. */
@@ -114,48 +123,155 @@ async function checkBeginning(journal: Journal, root: Root | undefined, flaws: s
   throw new StoreError('corrupt', `there is ${from}, and the journal begins at position ${first}${why}`);
 }
 
-/**
- * Applies every record after the newest root. Changed pages go to the file on the way, so that a long journal
- * does not need as much memory.
- */
-async function replayAll(
-  context: CheckpointContext,
-  start: RootState[],
-  dirtyBytes: number,
-): Promise<Replayed> {
-  const { forest, journal } = context;
-  let roots = start;
-  let records = 0;
-  let last = await startOfReplay(journal, roots[0]?.root.mark);
-  for await (const batches of journal.read(last.position + 1)) {
-    for (const batch of batches) {
-      const reason = whyNotNext(last, batch);
-      if (reason !== undefined)
-        throw new StoreError('corrupt', `position ${batch.position} of the journal: ${reason}`);
-      if (batch.kind === 'data') for (const record of batch.records) records += applyRecord(forest, record);
-      const mark = { position: batch.position, epoch: batch.epoch, chain: Uint8Array.from(batch.chain) };
-      last = mark;
-      if (forest.pages.dirtyBytes > dirtyBytes)
-        roots = await writeCheckpoint(context, roots, async () => mark);
-    }
-  }
-  return { roots, records };
-}
-
-/** The mark to go on from, which the journal must still continue. */
-async function startOfReplay(journal: Journal, mark: Mark | undefined): Promise<Mark> {
-  const start = mark ?? BEFORE_FIRST;
-  const { last } = await journal.head();
-  const sameEnd = last.position !== start.position || Buffer.compare(last.chain, start.chain) === 0;
-  if (last.position >= start.position && sameEnd) return start;
-  const found = `the journal ends at position ${last.position}`;
-  throw new StoreError(
-    'corrupt',
-    `${found} with another history than the checkpoint of position ${start.position}`,
+async function startProgress(
+  journal: Journal,
+  mark: Mark | undefined,
+  { clock, onRecovery }: RecoveryOptions,
+): Promise<ReplayProgress> {
+  const { first, last } = await journal.head();
+  const { storedBytes } = journal.report();
+  return new ReplayProgress(
+    { first, last: last.position, storedBytes },
+    mark?.position ?? 0,
+    clock,
+    onRecovery,
   );
 }
 
-function applyRecord(forest: Forest, record: Uint8Array): 1 {
-  for (const change of decodeRecord(record)) forest.apply(change);
-  return 1;
+/**
+ * The journal's way into the trees.
+ *
+ *   journal ─▶ pending changes, up to `replayBytes` ──▶ in the order of their keys ─▶ trees
+ *                     ▲                                                                │
+ *                     └── gathers the next ones while a checkpoint writes ◀────────────┘
+ *
+ * Memory stays bounded in two ways. Between gatherings a checkpoint writes what has changed, so that a start
+ * which is itself interrupted goes on from there. In the midst of one, when the state is none that ever was, changed
+ * pages are written ahead: no root reaches their places, and none will before the next checkpoint.
+ */
+class Replay {
+  readonly #context: CheckpointContext;
+  readonly #options: RecoveryOptions;
+  readonly #pending: PendingChanges;
+  readonly #progress: ReplayProgress;
+  #roots: RootState[];
+  /** The last batch that has been gathered. */
+  #last: Mark;
+  #bytesSinceRoot = 0;
+  /** There are pages in the file that no root reaches yet. */
+  #hasWrittenAhead = false;
+  /** What is being written to the file: a checkpoint, or pages ahead of one. One at a time. */
+  #writing: Promise<void> = Promise.resolve();
+  #isWriting = false;
+
+  constructor(
+    context: CheckpointContext,
+    roots: RootState[],
+    options: RecoveryOptions,
+    progress: ReplayProgress,
+  ) {
+    this.#context = context;
+    this.#options = options;
+    this.#roots = roots;
+    this.#last = roots[0]?.root.mark ?? BEFORE_FIRST;
+    this.#pending = new PendingChanges(Math.min(options.replayBytes, context.journal.report().storedBytes));
+    this.#progress = progress;
+  }
+
+  /** @returns the roots from now on, newest first */
+  async run(): Promise<RootState[]> {
+    const { journal } = this.#context;
+    try {
+      for await (const group of groupsAfter(journal, this.#roots[0]?.root.mark)) {
+        for (const batch of group) await this.#gather(batch);
+        await turn();
+      }
+      await this.#apply();
+      // Else closing might find nothing changed, take no checkpoint, and the next start replay all this again.
+      if (this.#hasWrittenAhead) await this.#takeCheckpoint();
+    } finally {
+      // Nobody may close the file under it.
+      await this.#writing.catch(() => undefined);
+    }
+    await this.#writing;
+    return this.#roots;
+  }
+
+  async #gather(batch: StoredBatch): Promise<void> {
+    if (batch.kind === 'data') {
+      const bytes = frameBytesOf(batch.records);
+      if (!this.#pending.takes(bytes)) await this.#applyAndCheckpoint();
+      for (const record of batch.records) this.#pending.add(record);
+      this.#bytesSinceRoot += bytes;
+    }
+    this.#last = { position: batch.position, epoch: batch.epoch, chain: Uint8Array.from(batch.chain) };
+  }
+
+  async #applyAndCheckpoint(): Promise<void> {
+    await this.#apply();
+    if (this.#bytesSinceRoot >= this.#options.replayBytes * REPLAYS_PER_ROOT) await this.#takeCheckpoint();
+  }
+
+  /** Begins a checkpoint of the state as it is now, which is that after the last batch gathered. */
+  #takeCheckpoint(): Promise<void> {
+    this.#bytesSinceRoot = 0;
+    this.#hasWrittenAhead = false;
+    const mark = this.#last;
+    return this.#write(async () => {
+      this.#roots = await writeCheckpoint(this.#context, this.#roots, async () => mark);
+    });
+  }
+
+  /** Brings the trees to the last batch gathered. */
+  async #apply(): Promise<void> {
+    const { forest } = this.#context;
+    const { position } = this.#last;
+    this.#progress.begin(position, this.#pending.count);
+    for (const done of this.#pending.drain((change) => forest.apply(change))) {
+      this.#progress.add(done);
+      if (this.#isFull()) await this.#write(() => this.#writeAhead());
+      await turn();
+    }
+    this.#progress.end(position);
+  }
+
+  /** Half of what a running store may have changed begins a write, and as much again may change meanwhile. */
+  #isFull(): boolean {
+    const { dirtyBytes } = this.#context.forest.pages;
+    const most = this.#options.dirtyBytes * DIRTY_OVERRUN;
+    return dirtyBytes > (this.#isWriting ? most : most / 2);
+  }
+
+  /** Begins to write when what was being written is. */
+  async #write(begin: () => Promise<void>): Promise<void> {
+    await this.#writing;
+    this.#isWriting = true;
+    this.#writing = begin().finally(() => {
+      this.#isWriting = false;
+    });
+    // Heard by whoever writes next, or at the end.
+    this.#writing.catch(() => undefined);
+  }
+
+  /**
+   * Writes the changed pages as they are now; changes go on in copies. Pages have another stamp from then on, so
+   * that one which takes the place of one of these is told from it.
+   */
+  async #writeAhead(): Promise<void> {
+    const { forest, random } = this.#context;
+    this.#hasWrittenAhead = true;
+    const version = forest.pages.versions.take();
+    const pages = [...forest.pages.dirty].sort((left, right) => left.number - right.number);
+    forest.pages.stamp = drawStamp(random);
+    try {
+      await writePages(this.#context, pages);
+    } finally {
+      forest.pages.versions.release(version);
+    }
+  }
+}
+
+/** Lets whatever else waits have its turn of the event loop. */
+function turn(): Promise<void> {
+  return new Promise((resume) => setImmediate(resume));
 }

@@ -28,11 +28,13 @@ import {
   DIRTY_BYTES_DEFAULT,
   DIRTY_OVERRUN,
   JOURNAL_BYTES_DEFAULT,
+  REPLAY_BYTES_DEFAULT,
   UNDO_CHANGES_MAX,
   WAITING_BYTES_MAX,
 } from './limits.ts';
 import { encodeCommit } from './record.ts';
 import { recover } from './recovery.ts';
+import type { RecoveryProgress } from './replay-progress.ts';
 import { TreeSnapshot } from './snapshot.ts';
 import type {
   Capture,
@@ -47,12 +49,8 @@ import type {
 } from './types.ts';
 import { NeedsVersion } from './undo.ts';
 
-export interface StoreOptions {
-  readonly files: Files;
-  /** The store's own folder, made if missing; nobody else may keep files in it. */
-  readonly folder: string;
-  readonly clock: Clock;
-  readonly random: Random;
+/** What a store may take of memory and disk before it writes a checkpoint. */
+export interface StoreBounds {
   /** Clean pages kept in memory. Default 16 MiB. */
   readonly cacheBytes?: number;
   /** So many bytes of changed pages in memory start a checkpoint. Default 16 MiB. */
@@ -61,6 +59,18 @@ export interface StoreOptions {
   readonly journalBytes?: number;
   /** So long after a commit the next checkpoint starts, if none did before. Default 300,000. */
   readonly checkpointAfterMs?: number;
+  /** So many bytes of journal are in memory at once while a start replays it. Default 128 MiB. */
+  readonly replayBytes?: number;
+}
+
+export interface StoreOptions extends StoreBounds {
+  readonly files: Files;
+  /** The store's own folder, made if missing; nobody else may keep files in it. */
+  readonly folder: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Told how far the replay of the journal has come, at most ten times a second; not at all without one. */
+  readonly onRecovery?: (progress: RecoveryProgress) => void;
   /** Another journal than the one in `folder`; the store closes it. */
   readonly openJournal?: () => Promise<Journal>;
 }
@@ -112,6 +122,9 @@ async function openOn(options: StoreOptions, resources: Opened): Promise<Store> 
   };
   const { forest, roots } = await recover(resources.file, resources.journal, {
     random: options.random,
+    clock: options.clock,
+    onRecovery: options.onRecovery,
+    replayBytes: options.replayBytes ?? REPLAY_BYTES_DEFAULT,
     ...limits,
   });
   const writer = await startWriter(resources.journal, { random: options.random, clock: options.clock });

@@ -15,14 +15,11 @@
 import { openBlobs } from '../../core/blobs/blobs.ts';
 import type { Blobs } from '../../core/blobs/types.ts';
 import { codeOf } from '../../core/errors.ts';
-import type { Files } from '../../core/files/files.ts';
 import type { ServiceState } from '../../core/lifecycle.ts';
-import type { Random } from '../../core/random/random.ts';
 import type { StoreCode } from '../../core/store/errors.ts';
-import { openStore } from '../../core/store/store.ts';
+import { openServiceStore, type StoreHost } from '../../core/store/service-store.ts';
 import { encodeKey, prefixRange } from '../../core/store/tuple.ts';
 import type { Change, Store, StoreHealth, StoreStats } from '../../core/store/types.ts';
-import type { Clock } from '../../core/time/clock.ts';
 import type { Bucket, Content, Part, StoredObject, Upload } from '../engine/model.ts';
 import type { BodyReader, BodyWriter, ListedObject, Mutation, ObjectStorage } from '../engine/storage.ts';
 import { Bodies } from './bodies.ts';
@@ -46,11 +43,8 @@ const CHANGED_NOTHING: ReadonlySet<string> = new Set<StoreCode>([
   'closed',
 ]);
 
-export interface ObjectStoreOptions {
-  readonly files: Files;
+export interface ObjectStoreOptions extends StoreHost {
   readonly folder: string;
-  readonly clock: Clock;
-  readonly random: Random;
   readonly inlineBytes: number;
   readonly removalFailed: (thrown: unknown) => void;
 }
@@ -60,9 +54,9 @@ const BLOBS_FOLDER = 'blobs';
 
 /** Opens or makes the state in `folder`; orphaned blobs are gone when it resolves. */
 export async function openObjectStore(options: ObjectStoreOptions): Promise<ObjectStore> {
-  const { files, folder, clock, random } = options;
+  const { files, folder, random } = options;
   await files.makeFolder(folder);
-  const store = await openStore({ files, folder: `${folder}/${STORE_FOLDER}`, clock, random });
+  const store = await openServiceStore(options, `${folder}/${STORE_FOLDER}`);
   try {
     const blobs = await openBlobs({ files, folder: `${folder}/${BLOBS_FOLDER}`, random });
     const objectStore = new ObjectStore(store, blobs, options);

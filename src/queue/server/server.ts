@@ -12,7 +12,7 @@ import type { Blobs } from '../../core/blobs/types.ts';
 import type { Health, Host, RunningService, ServiceState } from '../../core/lifecycle.ts';
 import { isLoopback } from '../../core/net/loopback.ts';
 import type { Connection, ConnectionLimits, Endpoint, Listener } from '../../core/net/network.ts';
-import { openStore } from '../../core/store/store.ts';
+import { openServiceStore } from '../../core/store/service-store.ts';
 import type { Store } from '../../core/store/types.ts';
 import type { Timer } from '../../core/time/clock.ts';
 import type { HttpServer } from '../../http/index.ts';
@@ -50,11 +50,11 @@ type Options = QueueOptions & { readonly limits: QueueLimits };
  */
 export async function startQueue(given: Partial<QueueOptions>, host: Host): Promise<QueueService> {
   const options = completeOptions(given);
-  const { files, clock, random, folder } = host;
+  const { files, random, folder } = host;
   const opened = new AsyncDisposableStack();
   try {
     await files.makeFolder(folder);
-    const store = opened.use(await openStore({ files, folder: `${folder}/${STORE_FOLDER}`, clock, random }));
+    const store = opened.use(await openServiceStore(host, `${folder}/${STORE_FOLDER}`));
     const blobs = opened.use(await openBlobs({ files, folder: `${folder}/${BLOBS_FOLDER}`, random }));
     const server = new QueueServer(options, host, store, blobs);
     await server.recover();
