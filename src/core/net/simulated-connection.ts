@@ -7,6 +7,7 @@
  *   no power   │ silent; after the next start of the machine, as after `closed`
  */
 import { assert } from '../assert.ts';
+import { crc32 } from '../bytes/crc32.ts';
 import type { Clock, Timer } from '../time/clock.ts';
 import { NetError } from './errors.ts';
 import { IdleWatch } from './idle-watch.ts';
@@ -27,7 +28,7 @@ export interface EndOptions {
   readonly clock: Clock;
   /** The network's: what is under way arrives whoever has ended. */
   readonly wire: Clock;
-  readonly trace: (event: string) => void;
+  readonly trace: ((event: string) => void) | undefined;
   /** Told when the connection is no more for its process. */
   readonly gone: (end: SimulatedConnection) => void;
   /** The server's answer to the client's wish to connect has arrived. */
@@ -215,14 +216,14 @@ export class SimulatedConnection implements Connection {
     afterDelay(wire, link.segmentDelayMs(0), () => {
       this.#outgoing.die();
       if (link.isCut) return;
-      trace(`#${far.id} reset`);
+      trace?.(`#${far.id} reset`);
       far.#outgoing.die();
       far.#close(new NetError('connection-lost', 'reset by peer'));
     });
   }
 
   #receive(segment: Segment): void {
-    this.#options.trace(`#${this.id} ${segment.kind} ${segment.kind === 'data' ? segment.bytes.length : ''}`);
+    this.#trace(segment);
     if (segment.kind === 'open') return this.#opened();
     if (this.#closed) {
       // Nobody is there who could read it: the sender is told so. An end asks for nothing.
@@ -232,6 +233,11 @@ export class SimulatedConnection implements Connection {
     if (segment.kind === 'data') this.#arrived.push(segment.bytes);
     else this.#peerEnd = 'arrived';
     this.#flow();
+  }
+
+  #trace(segment: Segment): void {
+    const content = segment.kind === 'data' ? ` ${segment.bytes.length} ${crc32(segment.bytes)}` : '';
+    this.#options.trace?.(`#${this.id} ${segment.kind}${content}`);
   }
 
   #opened(): void {

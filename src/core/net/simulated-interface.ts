@@ -40,7 +40,7 @@ export interface Fabric {
   readonly sockets: Map<string, { readonly owner: SimulatedInterface; readonly options: UdpOptions }>;
   nextId(): number;
   nextPort(): number;
-  trace(event: string): void;
+  readonly trace: ((event: string) => void) | undefined;
   /** @returns the address of what `from` calls `host`, undefined when nobody has that name */
   addressOf(host: string, from: SimulatedInterface): string | undefined;
   linkBetween(from: string, to: string): SimulatedLink;
@@ -181,7 +181,7 @@ export class SimulatedInterface implements Network {
       link,
       clock: this.#clock,
       wire,
-      trace: (event) => this.#fabric.trace(event),
+      trace: this.#fabric.trace,
       gone: (gone) => this.#connections.delete(gone),
       ...(opened && { opened }),
     });
@@ -217,7 +217,7 @@ export class SimulatedInterface implements Network {
     for (const delayMs of link.datagramDelaysMs(bytes.length)) {
       afterDelay(wire, delayMs, () => {
         if (link.isCut) return;
-        this.#fabric.trace(`udp ${from.port} to ${to.port}: ${bytes.length}`);
+        this.#fabric.trace?.(`udp ${from.port} to ${to.port}: ${bytes.length}`);
         sockets.get(`${address}:${to.port}`)?.options.receive(Buffer.from(bytes), from);
       });
     }

@@ -52,7 +52,7 @@ export class SimulatedFabric {
       sockets: new Map(),
       nextId: () => ++this.#lastId,
       nextPort: () => ++this.#lastPort,
-      trace: (event) => options.trace?.(event),
+      trace: options.trace,
       addressOf: (host, from) => this.#addressOf(host, from),
       linkBetween: (from, to) => this.#linkOf(from, to),
     };

@@ -67,6 +67,11 @@ export class SimulatedClock implements Clock {
     return promise;
   }
 
+  /** Time that passes while somebody computes: what falls due meanwhile fires late. */
+  spend(ms: number): void {
+    this.#elapsedMs += ms;
+  }
+
   /**
    * Moves to the next timer and fires it, in this turn of the event loop.
    * @returns false when none waits, or none until `untilMs` of the monotonic time

@@ -1,0 +1,91 @@
+/** One world with one service in it, clients that use it, and a storm: what every simulation of a service is. */
+import { messageOf } from '../../../src/core/errors.ts';
+import type { Host } from '../../../src/core/lifecycle.ts';
+import { SeededRandom } from '../../../src/core/random/seeded-random.ts';
+import { SimulatedWorld } from '../../../src/core/testing/simulated-world/simulated-world.ts';
+import { Violations } from '../simulation.ts';
+import { Keeper, type Start } from './keeper.ts';
+import { Storm } from './storm.ts';
+
+export interface Scene {
+  readonly world: SimulatedWorld;
+  readonly violations: Violations;
+  /** For the workload: what the world draws for itself does not move it. */
+  readonly random: SeededRandom;
+  /** The process of a machine that clients run on. */
+  readonly client: Host;
+  /** While true workers go on. */
+  readonly isOpen: () => boolean;
+}
+
+export interface ServiceCase {
+  /** Also the machine's. */
+  readonly name: string;
+  readonly start: (scene: Scene) => Start;
+  /** Before anything goes wrong. */
+  readonly prepare?: (scene: Scene) => Promise<void>;
+  /** What the clients do until `isOpen` says no more. Each must end by itself then. */
+  readonly workers: readonly ((scene: Scene, number: number) => Promise<void>)[];
+  /** After the storm, on a sound service. */
+  readonly verify: (scene: Scene) => Promise<void>;
+  /** A service without a store that can be checked. */
+  readonly isVolatile?: boolean;
+}
+
+export interface RunOptions {
+  /** Told of everything that happens. */
+  readonly trace?: (line: string) => void;
+}
+
+export interface RunResult {
+  readonly violations: readonly string[];
+  /** Of all that happened. */
+  readonly digest: string;
+}
+
+const CLIENT = 'client';
+const GOODBYE_MS = 10_000;
+
+/** @returns what was promised and not kept */
+export async function runService(
+  seed: number,
+  makeCase: () => ServiceCase,
+  options: RunOptions = {},
+): Promise<RunResult> {
+  const world = new SimulatedWorld({ seed, ...options });
+  const violations = new Violations();
+  try {
+    await world.run(() => live(world, violations, makeCase()));
+  } catch (error) {
+    violations.add(error instanceof Error ? (error.stack ?? error.message) : messageOf(error));
+  }
+  return { violations: violations.list, digest: world.digest() };
+}
+
+async function live(world: SimulatedWorld, violations: Violations, service: ServiceCase): Promise<void> {
+  const random = new SeededRandom(world.random.next());
+  let isOpen = true;
+  const scene: Scene = { world, violations, random, client: world.host(CLIENT), isOpen: () => isOpen };
+  const keeper = new Keeper(world, service.name, service.start(scene), { violations, random });
+  const storm = new Storm({
+    world,
+    random: new SeededRandom(world.random.next()),
+    keepers: [keeper],
+    clients: [CLIENT],
+    count: 1 + random.below(6),
+    everyMs: random.pick([20, 200, 4_000]),
+  });
+  await keeper.up();
+  await service.prepare?.(scene);
+  const workers = service.workers.map((work, number) => work(scene, number));
+  await storm.rage();
+  isOpen = false;
+  await Promise.all(workers);
+  await service.verify(scene);
+  await keeper.close();
+  // A client that has said goodbye waits for the other side to close, for a while.
+  await world.clock.sleep(GOODBYE_MS);
+  const left = world.open(CLIENT);
+  violations.check(left.length === 0, () => `the clients have left ${left.join(', ')}`);
+  if (service.isVolatile !== true) await keeper.check();
+}
