@@ -1,5 +1,5 @@
 /**
- * npm run simulate -- --seeds N [--seed S] [--only journal|blobs|store]
+ * npm run simulate -- --seeds N [--seed S] [--only journal|blobs|store|services]
  *
  * Runs the durable rooms of the kernel on a disk that tears, loses and refuses writes, N worlds of each, one
  * per seed from S (default 1) on. A seed that breaks a promise is printed with the command that repeats it.
@@ -7,6 +7,7 @@
 import { parseArgs } from 'node:util';
 import { simulateBlobs } from './blobs.ts';
 import { simulateJournal } from './journal.ts';
+import { simulateServices } from './services/services.ts';
 import type { Simulation } from './simulation.ts';
 import { simulateStore } from './store.ts';
 
@@ -14,6 +15,7 @@ const SIMULATIONS: Readonly<Record<string, Simulation>> = {
   journal: simulateJournal,
   blobs: simulateBlobs,
   store: simulateStore,
+  services: simulateServices,
 };
 
 /** One broken promise tends to break others: so many are printed of one seed. */

@@ -24,7 +24,7 @@ export class Keeper {
   readonly #violations: Violations;
   readonly #random: SeededRandom;
   #service: RunningService | undefined;
-  /** Numbers the processes: a start that takes longer than its process lives is not the present one's. */
+  /** A start that takes longer than its process lives is not the present one's. */
   #life = 0;
 
   constructor(
@@ -38,6 +38,11 @@ export class Keeper {
     this.#start = start;
     this.#violations = violations;
     this.#random = random;
+  }
+
+  /** Grows with every process that ends or starts. */
+  get life(): number {
+    return this.#life;
   }
 
   get isUp(): boolean {

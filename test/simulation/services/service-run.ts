@@ -14,6 +14,7 @@ export interface Scene {
   readonly random: SeededRandom;
   /** The process of a machine that clients run on. */
   readonly client: Host;
+  readonly keeper: Keeper;
   /** While true workers go on. */
   readonly isOpen: () => boolean;
 }
@@ -21,7 +22,7 @@ export interface Scene {
 export interface ServiceCase {
   /** Also the machine's. */
   readonly name: string;
-  readonly start: (scene: Scene) => Start;
+  readonly start: (world: SimulatedWorld) => Start;
   /** Before anything goes wrong. */
   readonly prepare?: (scene: Scene) => Promise<void>;
   /** What the clients do until `isOpen` says no more. Each must end by itself then. */
@@ -65,8 +66,8 @@ export async function runService(
 async function live(world: SimulatedWorld, violations: Violations, service: ServiceCase): Promise<void> {
   const random = new SeededRandom(world.random.next());
   let isOpen = true;
-  const scene: Scene = { world, violations, random, client: world.host(CLIENT), isOpen: () => isOpen };
-  const keeper = new Keeper(world, service.name, service.start(scene), { violations, random });
+  const keeper = new Keeper(world, service.name, service.start(world), { violations, random });
+  const scene: Scene = { world, violations, random, keeper, client: world.host(CLIENT), isOpen: () => isOpen };
   const storm = new Storm({
     world,
     random: new SeededRandom(world.random.next()),

@@ -270,7 +270,7 @@ export function drawnLink(random: SeededRandom): Partial<LinkConditions> {
     bytesPerMs: random.pick([Number.POSITIVE_INFINITY, 100_000, 2_000]),
     lossRate: random.pick([0, 0, 0.01, 0.1]),
     duplicateRate: random.pick([0, 0.05]),
-    maxSegmentBytes: random.pick([Number.POSITIVE_INFINITY, 1_460, 100]),
+    maxSegmentBytes: random.pick([Number.POSITIVE_INFINITY, 1_460, 200]),
     windowBytes: random.pick([1_000, 16_384, 262_144]),
   };
 }

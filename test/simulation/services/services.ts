@@ -1,0 +1,19 @@
+/** Every simulation of a service, and all of them as one: `npm run simulate -- --only services`. */
+import type { Simulation } from '../simulation.ts';
+import { databaseCase } from './database.ts';
+import { queueCase } from './queue.ts';
+import { runService, type ServiceCase } from './service-run.ts';
+
+export const SERVICE_CASES: Readonly<Record<string, () => ServiceCase>> = {
+  database: databaseCase,
+  queue: queueCase,
+};
+
+export const simulateServices: Simulation = async (seed) => {
+  const violations: string[] = [];
+  for (const makeCase of Object.values(SERVICE_CASES)) {
+    const result = await runService(seed, makeCase);
+    violations.push(...result.violations.map((violation) => `${makeCase().name}: ${violation}`));
+  }
+  return violations;
+};
