@@ -58,16 +58,13 @@ export interface ObjectStoreOptions {
 export async function openObjectStore(options: ObjectStoreOptions): Promise<ObjectStore> {
   const { files, folder, clock, random } = options;
   await files.makeFolder(folder);
-  const store = await openStore({ files, folder: `${folder}/metadata`, clock, random });
-  try {
-    const blobs = await openBlobs({ files, folder: `${folder}/blobs`, random });
-    const objectStore = new ObjectStore(store, blobs, options);
-    await objectStore.sweep();
-    return objectStore;
-  } catch (thrown) {
-    await store.close();
-    throw thrown;
-  }
+  await using opened = new AsyncDisposableStack();
+  const store = opened.use(await openStore({ files, folder: `${folder}/metadata`, clock, random }));
+  const blobs = opened.use(await openBlobs({ files, folder: `${folder}/blobs`, random }));
+  const objectStore = new ObjectStore(store, blobs, options);
+  await objectStore.sweep();
+  opened.move();
+  return objectStore;
 }
 
 export class ObjectStore implements ObjectStorage {
