@@ -33,3 +33,14 @@ async function storesBelow(files: Files, folder: string): Promise<string[]> {
   }
   return found;
 }
+
+/** Paths of all files below `folder`. */
+export async function allFiles(files: Files, folder: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const name of await files.list(folder)) {
+    const path = `${folder}/${name}`;
+    if ((await files.stat(path))?.isFolder === true) found.push(...(await allFiles(files, path)));
+    else found.push(path);
+  }
+  return found;
+}
