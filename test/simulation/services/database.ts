@@ -15,6 +15,7 @@ import {
   DEFAULT_DATABASE_OPTIONS,
   startDatabase,
 } from '../../../src/database/index.ts';
+import { insist } from './insist.ts';
 import { Ledger } from './ledger.ts';
 import type { Scene, ServiceCase } from './service-run.ts';
 
@@ -22,8 +23,6 @@ const ACCOUNTS = 6;
 const BALANCE = 1_000;
 const WORKERS = 4;
 const STATEMENT_TIMEOUT_MS = 5_000;
-/** The longest that a session whose client has vanished holds its locks, and a little more. */
-const PATIENCE_MS = 400_000;
 
 const SCHEMA = `
   CREATE TABLE account (id integer PRIMARY KEY, balance integer NOT NULL);
@@ -49,7 +48,8 @@ export function databaseCase(): ServiceCase {
       ),
       (scene) => readBalances(scene, transfers),
     ],
-    verify: (scene) => insist(scene, (client) => verify(scene, client, transfers)),
+    verify: (scene) =>
+      insist(scene, () => withClient(scene, (client) => verify(scene, client, transfers))),
   };
 }
 
@@ -64,21 +64,6 @@ async function withClient(scene: Scene, work: (client: DatabaseClient) => Promis
     await work(client);
   } finally {
     await client.close();
-  }
-}
-
-/** Goes on until it has worked once. @throws when it never does */
-async function insist(scene: Scene, work: (client: DatabaseClient) => Promise<void>): Promise<void> {
-  const { clock } = scene.world;
-  const deadlineMs = clock.monotonic() + PATIENCE_MS;
-  for (;;) {
-    try {
-      return await withClient(scene, work);
-    } catch (error) {
-      if (clock.monotonic() > deadlineMs) throw error;
-      scene.world.note(`not yet: ${codeOf(error)} ${messageOf(error)}`);
-      await clock.sleep(1_000);
-    }
   }
 }
 

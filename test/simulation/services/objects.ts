@@ -16,12 +16,11 @@ import {
   startObjects,
 } from '../../../src/objects/index.ts';
 import { allFiles } from './check-stores.ts';
+import { insist } from './insist.ts';
 import type { Scene, ServiceCase } from './service-run.ts';
 
 const BUCKET = 'things';
 const WRITERS = 3;
-/** Until the last session of a vanished client is over, and a little more. */
-const PATIENCE_MS = 400_000;
 /** Answers that leave open what became of a write: ours from the client's side, and InternalError. */
 const DEFINITE = new Set(['SlowDown', 'NoSuchBucket', 'NoSuchKey', 'RequestTimeTooSkewed']);
 
@@ -228,17 +227,4 @@ async function verifyEmpty({ keeper, world, violations }: Scene): Promise<void> 
     /\.(blob|draft)$/.test(path),
   );
   violations.check(bodies.length === 0, () => `all objects are deleted, and there remain ${bodies}`);
-}
-
-async function insist<Result>({ world }: Scene, work: () => Promise<Result>): Promise<Result> {
-  const deadlineMs = world.clock.monotonic() + PATIENCE_MS;
-  for (;;) {
-    try {
-      return await work();
-    } catch (error) {
-      if (world.clock.monotonic() > deadlineMs) throw error;
-      world.note(`not yet: ${codeOf(error)} ${messageOf(error)}`);
-      await world.clock.sleep(1_000);
-    }
-  }
 }

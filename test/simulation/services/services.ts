@@ -1,6 +1,7 @@
 /** Every simulation of a service, and all of them as one: `npm run simulate -- --only services`. */
 import type { Simulation } from '../simulation.ts';
 import { databaseCase } from './database.ts';
+import { mailCase } from './mail.ts';
 import { objectsCase } from './objects.ts';
 import { queueCase } from './queue.ts';
 import { runService, type ServiceCase } from './service-run.ts';
@@ -9,6 +10,7 @@ export const SERVICE_CASES: Readonly<Record<string, () => ServiceCase>> = {
   database: databaseCase,
   queue: queueCase,
   objects: objectsCase,
+  mail: mailCase,
 };
 
 export const simulateServices: Simulation = async (seed) => {
