@@ -76,7 +76,7 @@ async function whileOpen(scene: Scene, work: (client: DatabaseClient) => Promise
       });
     } catch (error) {
       scene.world.note(`a client of the database fails: ${codeOf(error)} ${messageOf(error)}`);
-      await scene.world.clock.sleep(scene.random.below(300));
+      await scene.pause(300);
     }
   }
 }
@@ -86,7 +86,7 @@ async function transferMoney(scene: Scene, worker: number, transfers: Ledger): P
   await whileOpen(scene, async (client) => {
     count += 1;
     await transferOnce(scene, client, `${worker}-${count}`, transfers);
-    await scene.world.clock.sleep(scene.random.below(100));
+    await scene.pause(100);
   });
 }
 
@@ -127,7 +127,7 @@ async function readBalances(scene: Scene, transfers: Ledger): Promise<void> {
     } else {
       await client.transaction((session) => readAll(scene, session, transfers));
     }
-    await scene.world.clock.sleep(scene.random.below(200));
+    await scene.pause(200);
   });
 }
 

@@ -52,7 +52,7 @@ async function sendAll(scene: Scene, sender: number, post: Post): Promise<void> 
     await sendOne(scene, `${sender}-${count}`, post).catch((error: unknown) => {
       scene.world.note(`a sender fails: ${codeOf(error)} ${messageOf(error)}`);
     });
-    await scene.world.clock.sleep(scene.random.below(150));
+    await scene.pause(150);
   }
 }
 
@@ -121,7 +121,7 @@ async function readAll(scene: Scene, post: Post): Promise<void> {
     } catch (error) {
       scene.world.note(`a reader fails: ${codeOf(error)} ${messageOf(error)}`);
     }
-    await scene.world.clock.sleep(scene.random.below(400));
+    await scene.pause(400);
   }
 }
 

@@ -112,14 +112,14 @@ function connect({ client, world, random }: Scene): ObjectsClient {
 }
 
 async function writeAll(scene: Scene, writer: number, bucket: Bucket): Promise<void> {
-  const { world, random } = scene;
+  const { random } = scene;
   await using client = connect(scene);
   let slots = [bucket.newSlot(writer), bucket.newSlot(writer)];
   for (let version = 1; scene.isOpen(); version += 1) {
     const slot = random.pick(slots);
     const isCertain = await writeOne(scene, client, slot, version);
     if (!isCertain) slots = slots.map((other) => (other === slot ? bucket.newSlot(writer) : other));
-    await world.clock.sleep(random.below(100));
+    await scene.pause(100);
   }
 }
 
@@ -160,7 +160,7 @@ async function readAll(scene: Scene, bucket: Bucket): Promise<void> {
         scene.world.note(`a read of ${slot.key} fails: ${codeOf(error)} ${messageOf(error)}`);
       });
     }
-    await scene.world.clock.sleep(scene.random.below(100));
+    await scene.pause(100);
   }
 }
 

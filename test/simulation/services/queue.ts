@@ -113,7 +113,7 @@ async function publishAll(scene: Scene, publisher: number, queues: QueueWorld): 
         client = undefined;
       }
     }
-    await scene.world.clock.sleep(scene.random.below(60));
+    await scene.pause(60);
   }
   await client?.close();
 }
@@ -159,7 +159,7 @@ async function consumeAll(scene: Scene, queue: QueueName, queues: QueueWorld): P
       }
     } catch (error) {
       scene.world.note(`a consumer fails: ${codeOf(error)} ${messageOf(error)}`);
-      await scene.world.clock.sleep(scene.random.below(500));
+      await scene.pause(500);
     }
   }
 }
@@ -176,7 +176,7 @@ interface Handed {
 
 async function handle(scene: Scene, handed: Handed): Promise<void> {
   note(scene, handed);
-  if (scene.random.chance(0.5)) await scene.world.clock.sleep(scene.random.below(100));
+  if (scene.random.chance(0.5)) await scene.pause(100);
   if (scene.random.chance(0.1)) throw new Error('this handler fails');
 }
 

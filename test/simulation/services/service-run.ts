@@ -17,6 +17,8 @@ export interface Scene {
   readonly keeper: Keeper;
   /** While true workers go on. */
   readonly isOpen: () => boolean;
+  /** What a worker does between two steps: sleeps for up to `mostMs`, longer the longer this world takes. */
+  readonly pause: (mostMs: number) => Promise<void>;
 }
 
 export interface ServiceCase {
@@ -46,6 +48,8 @@ export interface RunResult {
 
 const CLIENT = 'client';
 const GOODBYE_MS = 10_000;
+/** A long storm is no reason for thousands of steps, which show no more than hundreds. */
+const STEPS_BEFORE_SLOWING = 150;
 
 /** @returns what was promised and not kept */
 export async function runService(
@@ -67,7 +71,19 @@ async function live(world: SimulatedWorld, violations: Violations, service: Serv
   const random = new SeededRandom(world.random.next());
   let isOpen = true;
   const keeper = new Keeper(world, service.name, service.start(world), { violations, random });
-  const scene: Scene = { world, violations, random, keeper, client: world.host(CLIENT), isOpen: () => isOpen };
+  let pauses = 0;
+  const scene: Scene = {
+    world,
+    violations,
+    random,
+    keeper,
+    client: world.host(CLIENT),
+    isOpen: () => isOpen,
+    pause: (mostMs) => {
+      pauses += 1;
+      return world.clock.sleep(random.below(mostMs) * (1 + pauses / STEPS_BEFORE_SLOWING));
+    },
+  };
   const storm = new Storm({
     world,
     random: new SeededRandom(world.random.next()),
