@@ -145,7 +145,12 @@ export class SimulatedInterface implements Network {
   }
 
   /** Makes the two ends of a connection to `acceptor`, which has already been asked. */
-  join(acceptor: Acceptor, server: Endpoint, options: ConnectOptions, opened: () => void): SimulatedConnection {
+  join(
+    acceptor: Acceptor,
+    server: Endpoint,
+    options: ConnectOptions,
+    opened: () => void,
+  ): SimulatedConnection {
     const client: Endpoint = { address: this.address, port: this.#fabric.nextPort() };
     const limits = {
       maxConnections: 1,
@@ -262,7 +267,9 @@ class Dialling {
     this.#options = options;
     this.#clock = clock;
     const message = `${options.host}:${options.port} did not answer in ${options.timeoutMs} ms`;
-    this.#timeout = clock.schedule(options.timeoutMs, () => this.#fail(new NetError('connect-timeout', message)));
+    this.#timeout = clock.schedule(options.timeoutMs, () =>
+      this.#fail(new NetError('connect-timeout', message)),
+    );
     options.signal?.addEventListener('abort', this.#aborted, { once: true });
     this.#ask();
   }

@@ -11,9 +11,7 @@ import type { Clock, Timer } from '../time/clock.ts';
 import type { SimulatedLink } from './simulated-link.ts';
 
 /** `open` tells the client that the server has accepted; `end` is the FIN. */
-export type Segment =
-  | { readonly kind: 'open' | 'end' }
-  | { readonly kind: 'data'; readonly bytes: Buffer };
+export type Segment = { readonly kind: 'open' | 'end' } | { readonly kind: 'data'; readonly bytes: Buffer };
 
 export interface StreamEvents {
   arrived(segment: Segment): void;

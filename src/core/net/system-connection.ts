@@ -164,8 +164,7 @@ export class SystemConnection implements Connection {
    * must never be taken for bytes sent inside it. */
   #detach(): net.Socket {
     const plain = this.#socket;
-    for (const event of ['data', 'end', 'drain', 'close', 'error'])
-      plain.removeAllListeners(event);
+    for (const event of ['data', 'end', 'drain', 'close', 'error']) plain.removeAllListeners(event);
     plain.on('error', () => undefined);
     return plain;
   }

@@ -96,11 +96,7 @@ async function listen(
   };
 }
 
-function refuse(
-  socket: net.Socket,
-  lastWords: (() => Uint8Array | string) | undefined,
-  clock: Clock,
-): void {
+function refuse(socket: net.Socket, lastWords: (() => Uint8Array | string) | undefined, clock: Clock): void {
   socket.on('error', () => undefined);
   const timer = clock.schedule(REFUSAL_TIMEOUT_MS, () => socket.destroy());
   socket.on('close', () => timer.cancel());

@@ -48,8 +48,7 @@ export function databaseCase(): ServiceCase {
       ),
       (scene) => readBalances(scene, transfers),
     ],
-    verify: (scene) =>
-      insist(scene, () => withClient(scene, (client) => verify(scene, client, transfers))),
+    verify: (scene) => insist(scene, () => withClient(scene, (client) => verify(scene, client, transfers))),
   };
 }
 
@@ -90,7 +89,12 @@ async function transferMoney(scene: Scene, worker: number, transfers: Ledger): P
   });
 }
 
-async function transferOnce(scene: Scene, client: DatabaseClient, id: string, transfers: Ledger): Promise<void> {
+async function transferOnce(
+  scene: Scene,
+  client: DatabaseClient,
+  id: string,
+  transfers: Ledger,
+): Promise<void> {
   const { random } = scene;
   const source = 1 + random.below(ACCOUNTS);
   const target = 1 + ((source + random.below(ACCOUNTS - 1)) % ACCOUNTS);

@@ -83,7 +83,10 @@ export class Keeper {
     this.#world.note(why);
     this.#violations.check(this.#isDiskFaulty(), () => why);
     const leaks = this.#world.open(this.name);
-    this.#violations.check(leaks.length === 0, () => `${this.name} did not start and left ${leaks.join(', ')}`);
+    this.#violations.check(
+      leaks.length === 0,
+      () => `${this.name} did not start and left ${leaks.join(', ')}`,
+    );
   }
 
   #isDiskFaulty: () => boolean = () => false;
@@ -108,7 +111,6 @@ export class Keeper {
     this.#service = undefined;
     this.#life += 1;
   }
-
 
   /** Health that asks for a restart. */
   get hasFailed(): boolean {

@@ -54,7 +54,10 @@ export class Ledger {
         isThere || outcome === 'unknown' || outcome === 'refused',
         () => `${this.#what} ${id} was ${outcome} and is lost`,
       );
-      violations.check(!isThere || outcome !== 'refused', () => `${this.#what} ${id} was refused and is there`);
+      violations.check(
+        !isThere || outcome !== 'refused',
+        () => `${this.#what} ${id} was refused and is there`,
+      );
     }
     for (const id of there) {
       const isKnown = this.#outcomes.has(id);

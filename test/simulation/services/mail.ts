@@ -40,7 +40,10 @@ export function mailCase(): ServiceCase {
     name: 'mail',
     start: () => (host) => startMail(DEFAULT_MAIL_OPTIONS, host),
     workers: [
-      ...Array.from({ length: SENDERS }, () => (scene: Scene, number: number) => sendAll(scene, number, post)),
+      ...Array.from(
+        { length: SENDERS },
+        () => (scene: Scene, number: number) => sendAll(scene, number, post),
+      ),
       (scene) => readAll(scene, post),
     ],
     verify: (scene) => verify(scene, post),
@@ -139,7 +142,10 @@ async function verify(scene: Scene, post: Post): Promise<void> {
     );
     for (const copy of copies) {
       const raw = await insist(scene, () => fetchText(scene, http, `/api/messages/${copy.id}/raw`));
-      violations.check(raw.endsWith(text), () => `message ${id} has lost bytes: ${raw.length} of ${text.length}`);
+      violations.check(
+        raw.endsWith(text),
+        () => `message ${id} has lost bytes: ${raw.length} of ${text.length}`,
+      );
     }
   }
   post.messages.verify(new Set(bySubject.keys()), violations);

@@ -178,7 +178,8 @@ async function contentIn(scene: Scene, client: ObjectsClient, slot: Slot): Promi
   if (object === undefined) return undefined;
   const content = (await object.bytes(1_000_000)).toString();
   const { version } = object.metadata;
-  const isWhole = object.sizeBytes === content.length && content.startsWith(`${slot.key} version ${version} `);
+  const isWhole =
+    object.sizeBytes === content.length && content.startsWith(`${slot.key} version ${version} `);
   scene.violations.check(isWhole, () => `${slot.key} is of ${object.sizeBytes} bytes and version ${version}`);
   return content;
 }

@@ -116,4 +116,3 @@ export function neverClose(service: ServiceCase): ServiceCase {
     },
   };
 }
-

@@ -184,7 +184,10 @@ function note({ keeper, violations }: Scene, { queue, queues, message, began, or
   const id = idOf(message);
   queues.ledger(queue).see(id, violations);
   const refusedIn = queues.refused.get(id) ?? began;
-  violations.check(began <= refusedIn, () => `message ${id} of ${queue} was refused, and came after a restart`);
+  violations.check(
+    began <= refusedIn,
+    () => `message ${id} of ${queue} was refused, and came after a restart`,
+  );
   // Only when the broker has not been restarted since, is it sure which of its processes speaks.
   const brokerLife = keeper.life === began ? began : undefined;
   const first = queues.delivered(queue).get(id);

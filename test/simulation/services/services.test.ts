@@ -10,7 +10,7 @@ import { runService, type ServiceCase } from './service-run.ts';
 import { SERVICE_CASES } from './services.ts';
 
 /** `npm run simulate -- --only services` runs many more. */
-const CLEAN_SEEDS = 3;
+const CLEAN_SEEDS = 2;
 /** Enough that each of the planted bugs shows. */
 const MAX_SEEDS = 500;
 

@@ -174,7 +174,9 @@ export class SimulatedWorld {
   }
 
   #stuck(): Error {
-    const open = [...this.#machines.keys()].flatMap((name) => this.open(name).map((what) => `${name}: ${what}`));
+    const open = [...this.#machines.keys()].flatMap((name) =>
+      this.open(name).map((what) => `${name}: ${what}`),
+    );
     const cause = this.clock.pendingCount === 0 ? 'nothing more will happen' : 'a week has gone by';
     return new Error(`${cause}, and the world waits; open are: ${open.join('; ')}`);
   }

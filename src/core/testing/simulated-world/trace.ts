@@ -34,6 +34,9 @@ export class Trace {
   /** The last lines, oldest first. */
   last(): string[] {
     const from = Math.max(0, this.#count - KEPT);
-    return Array.from({ length: this.#count - from }, (_, index) => this.#last[(from + index) % KEPT] as string);
+    return Array.from(
+      { length: this.#count - from },
+      (_, index) => this.#last[(from + index) % KEPT] as string,
+    );
   }
 }
