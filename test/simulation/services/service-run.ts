@@ -2,6 +2,7 @@
 import { messageOf } from '../../../src/core/errors.ts';
 import type { Host } from '../../../src/core/lifecycle.ts';
 import { SeededRandom } from '../../../src/core/random/seeded-random.ts';
+import type { LinkConditions } from '../../../src/core/net/simulated-link.ts';
 import { SimulatedWorld } from '../../../src/core/testing/simulated-world/simulated-world.ts';
 import { Violations } from '../simulation.ts';
 import { Keeper, type Start } from './keeper.ts';
@@ -17,6 +18,8 @@ export interface Scene {
   readonly keeper: Keeper;
   /** While true workers go on. */
   readonly isOpen: () => boolean;
+  /** Closes what `prepare` has opened; for `verify` to call when it is done. */
+  readonly atEnd: (() => Promise<void>)[];
   /** What a worker does between two steps: sleeps for up to `mostMs`, longer the longer this world takes. */
   readonly pause: (mostMs: number) => Promise<void>;
 }
@@ -31,6 +34,10 @@ export interface ServiceCase {
   readonly workers: readonly ((scene: Scene, number: number) => Promise<void>)[];
   /** After the storm, on a sound service. */
   readonly verify: (scene: Scene) => Promise<void>;
+  /** Machines besides the clients' that speak to the service; their links to it are cut too. */
+  readonly peers?: readonly string[];
+  /** What the links are like, where the world's own choice is not what matters. */
+  readonly link?: (random: SeededRandom) => Partial<LinkConditions>;
   /** A service without a store that can be checked. */
   readonly isVolatile?: boolean;
 }
@@ -57,10 +64,12 @@ export async function runService(
   makeCase: () => ServiceCase,
   options: RunOptions = {},
 ): Promise<RunResult> {
-  const world = new SimulatedWorld({ seed, ...options });
+  const service = makeCase();
+  const link = service.link?.(new SeededRandom(seed));
+  const world = new SimulatedWorld({ seed, ...options, ...(link && { link }) });
   const violations = new Violations();
   try {
-    await world.run(() => live(world, violations, makeCase()));
+    await world.run(() => live(world, violations, service));
   } catch (error) {
     violations.add(error instanceof Error ? (error.stack ?? error.message) : messageOf(error));
   }
@@ -79,6 +88,7 @@ async function live(world: SimulatedWorld, violations: Violations, service: Serv
     keeper,
     client: world.host(CLIENT),
     isOpen: () => isOpen,
+    atEnd: [],
     pause: (mostMs) => {
       pauses += 1;
       return world.clock.sleep(random.below(mostMs) * (1 + pauses / STEPS_BEFORE_SLOWING));
@@ -88,7 +98,7 @@ async function live(world: SimulatedWorld, violations: Violations, service: Serv
     world,
     random: new SeededRandom(world.random.next()),
     keepers: [keeper],
-    clients: [CLIENT],
+    clients: [CLIENT, ...(service.peers ?? [])],
     count: 1 + random.below(6),
     everyMs: random.pick([20, 200, 4_000]),
   });
@@ -102,7 +112,9 @@ async function live(world: SimulatedWorld, violations: Violations, service: Serv
   await keeper.close();
   // A client that has said goodbye waits for the other side to close, for a while.
   await world.clock.sleep(GOODBYE_MS);
-  const left = world.open(CLIENT);
-  violations.check(left.length === 0, () => `the clients have left ${left.join(', ')}`);
+  for (const name of [CLIENT, ...(service.peers ?? [])]) {
+    const left = world.open(name);
+    violations.check(left.length === 0, () => `${name} has left ${left.join(', ')}`);
+  }
   if (service.isVolatile !== true) await keeper.check();
 }

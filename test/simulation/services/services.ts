@@ -1,6 +1,8 @@
 /** Every simulation of a service, and all of them as one: `npm run simulate -- --only services`. */
 import type { Simulation } from '../simulation.ts';
+import { cacheCase } from './cache.ts';
 import { databaseCase } from './database.ts';
+import { dnsCase } from './dns.ts';
 import { mailCase } from './mail.ts';
 import { objectsCase } from './objects.ts';
 import { queueCase } from './queue.ts';
@@ -11,6 +13,8 @@ export const SERVICE_CASES: Readonly<Record<string, () => ServiceCase>> = {
   queue: queueCase,
   objects: objectsCase,
   mail: mailCase,
+  cache: cacheCase,
+  dns: dnsCase,
 };
 
 export const simulateServices: Simulation = async (seed) => {
