@@ -5,7 +5,12 @@
  *   - a counter of one writer counts one by one, and starts again only when the process did;
  *   - commands sent together are answered in their order.
  */
-import { type CacheClient, connectCache, DEFAULT_CACHE_OPTIONS, startCache } from '../../../src/cache/index.ts';
+import {
+  type CacheClient,
+  connectCache,
+  DEFAULT_CACHE_OPTIONS,
+  startCache,
+} from '../../../src/cache/index.ts';
 import { codeOf, messageOf } from '../../../src/core/errors.ts';
 import { insist } from './insist.ts';
 import type { Scene, ServiceCase } from './service-run.ts';
@@ -81,5 +86,8 @@ async function pipeline(scene: Scene, client: CacheClient, token: string): Promi
   if (failure !== undefined) throw failure;
   const expected = ['OK', long, long.length, 1, null];
   const isRight = expected.every((value, index) => replies[index] === value);
-  scene.violations.check(isRight, () => `commands together are answered ${JSON.stringify(replies).slice(0, 200)}`);
+  scene.violations.check(
+    isRight,
+    () => `commands together are answered ${JSON.stringify(replies).slice(0, 200)}`,
+  );
 }

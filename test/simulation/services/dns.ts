@@ -36,7 +36,11 @@ export function dnsCase(): ServiceCase {
       ({ network }) =>
       (host) =>
         startDns(
-          { ...plain(), rootHints: [`${network.address(ROOT)}:${DEFAULT_DNS_OPTIONS.port}`], recursion: true },
+          {
+            ...plain(),
+            rootHints: [`${network.address(ROOT)}:${DEFAULT_DNS_OPTIONS.port}`],
+            recursion: true,
+          },
           host,
         ),
     prepare: startAuthorities,
@@ -109,7 +113,9 @@ async function resolveExisting(scene: Scene, client: DnsClient, number: number):
 async function resolveMissing(scene: Scene, client: DnsClient, name: string): Promise<void> {
   try {
     const records = await client.resolve(`${name}.test`, 'A');
-    scene.violations.add(`${name}.test is not there, and is said to be ${records.map(({ data }) => data).join()}`);
+    scene.violations.add(
+      `${name}.test is not there, and is said to be ${records.map(({ data }) => data).join()}`,
+    );
   } catch (error) {
     if (codeOf(error) !== 'NXDOMAIN') throw error;
   }

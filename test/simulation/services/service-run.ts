@@ -1,8 +1,8 @@
 /** One world with one service in it, clients that use it, and a storm: what every simulation of a service is. */
 import { messageOf } from '../../../src/core/errors.ts';
 import type { Host } from '../../../src/core/lifecycle.ts';
-import { SeededRandom } from '../../../src/core/random/seeded-random.ts';
 import type { LinkConditions } from '../../../src/core/net/simulated-link.ts';
+import { SeededRandom } from '../../../src/core/random/seeded-random.ts';
 import { SimulatedWorld } from '../../../src/core/testing/simulated-world/simulated-world.ts';
 import { Violations } from '../simulation.ts';
 import { Keeper, type Start } from './keeper.ts';
