@@ -16,6 +16,14 @@ const CLOSING_MS = 30_000;
 /** What a start may take at the disk's worst. */
 const STARTING_MS = 120_000;
 const MOST_ATTEMPTS = 20;
+const GOODBYE_MS = 10_000;
+
+export interface KeeperOptions {
+  readonly violations: Violations;
+  readonly random: SeededRandom;
+  /** It may fail to start because of others, and is started again a while later. */
+  readonly standsOnOthers?: boolean;
+}
 
 export class Keeper {
   readonly name: string;
@@ -23,6 +31,7 @@ export class Keeper {
   readonly #start: Start;
   readonly #violations: Violations;
   readonly #random: SeededRandom;
+  readonly #standsOnOthers: boolean;
   #service: RunningService | undefined;
   /** A start that takes longer than its process lives is not the present one's. */
   #life = 0;
@@ -31,13 +40,14 @@ export class Keeper {
     world: SimulatedWorld,
     name: string,
     start: Start,
-    { violations, random }: { violations: Violations; random: SeededRandom },
+    { violations, random, standsOnOthers = false }: KeeperOptions,
   ) {
     this.#world = world;
     this.name = name;
     this.#start = start;
     this.#violations = violations;
     this.#random = random;
+    this.#standsOnOthers = standsOnOthers;
   }
 
   /** Grows with every process that ends or starts. */
@@ -55,7 +65,9 @@ export class Keeper {
       if (attempts === 0) throw new Error(`${this.name} does not start`);
       this.#life += 1;
       await this.#attempt(this.#life);
-      if (this.#service === undefined) this.kill();
+      if (this.#service !== undefined) return;
+      this.kill();
+      if (this.#standsOnOthers) await this.#world.clock.sleep(2_000);
     }
   }
 
@@ -81,7 +93,8 @@ export class Keeper {
   #failed(error: unknown): void {
     const why = `${this.name} does not start: ${codeOf(error)} ${messageOf(error)}`;
     this.#world.note(why);
-    this.#violations.check(this.#isDiskFaulty(), () => why);
+    const isExcused = this.#isDiskFaulty() || this.#standsOnOthers;
+    this.#violations.check(isExcused, () => why);
     const leaks = this.#world.open(this.name);
     this.#violations.check(
       leaks.length === 0,
@@ -139,8 +152,9 @@ export class Keeper {
     await this.#until(() => isClosed || this.#life !== life, drainTimeoutMs + CLOSING_MS);
     if (this.#life !== life) return;
     this.#violations.check(isClosed, () => `${this.name} has not closed after ${drainTimeoutMs} ms and more`);
-    // A connection that was destroyed when draining tells its owner so in the next turn.
-    await this.#world.clock.sleep(0);
+    // A connection that was destroyed when draining tells its owner so in the next turn; one to another service
+    // waits, for a while, until that has closed its side.
+    await this.#world.clock.sleep(this.#standsOnOthers ? GOODBYE_MS : 0);
     const leaks = this.#world.open(this.name);
     this.#violations.check(leaks.length === 0, () => `${this.name} closed and left ${leaks.join(', ')}`);
     this.kill();

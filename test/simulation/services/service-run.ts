@@ -78,22 +78,8 @@ export async function runService(
 
 async function live(world: SimulatedWorld, violations: Violations, service: ServiceCase): Promise<void> {
   const random = new SeededRandom(world.random.next());
-  let isOpen = true;
   const keeper = new Keeper(world, service.name, service.start(world), { violations, random });
-  let pauses = 0;
-  const scene: Scene = {
-    world,
-    violations,
-    random,
-    keeper,
-    client: world.host(CLIENT),
-    isOpen: () => isOpen,
-    atEnd: [],
-    pause: (mostMs) => {
-      pauses += 1;
-      return world.clock.sleep(random.below(mostMs) * (1 + pauses / STEPS_BEFORE_SLOWING));
-    },
-  };
+  const { scene, end } = sceneOf(world, violations, random, keeper, world.host(CLIENT));
   const storm = new Storm({
     world,
     random: new SeededRandom(world.random.next()),
@@ -106,7 +92,7 @@ async function live(world: SimulatedWorld, violations: Violations, service: Serv
   await service.prepare?.(scene);
   const workers = service.workers.map((work, number) => work(scene, number));
   await storm.rage();
-  isOpen = false;
+  end();
   await Promise.all(workers);
   await service.verify(scene);
   await keeper.close();
@@ -117,4 +103,35 @@ async function live(world: SimulatedWorld, violations: Violations, service: Serv
     violations.check(left.length === 0, () => `${name} has left ${left.join(', ')}`);
   }
   if (service.isVolatile !== true) await keeper.check();
+}
+
+/** @returns the scene, and how to end it: from then on workers come to their end */
+export function sceneOf(
+  world: SimulatedWorld,
+  violations: Violations,
+  random: SeededRandom,
+  keeper: Keeper,
+  client: Host,
+): { scene: Scene; end: () => void } {
+  let isOpen = true;
+  let pauses = 0;
+  const scene: Scene = {
+    world,
+    violations,
+    random,
+    keeper,
+    client,
+    isOpen: () => isOpen,
+    atEnd: [],
+    pause: (mostMs) => {
+      pauses += 1;
+      return world.clock.sleep(random.below(mostMs) * (1 + pauses / STEPS_BEFORE_SLOWING));
+    },
+  };
+  return {
+    scene,
+    end: () => {
+      isOpen = false;
+    },
+  };
 }

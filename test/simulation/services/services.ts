@@ -7,6 +7,7 @@ import { mailCase } from './mail.ts';
 import { objectsCase } from './objects.ts';
 import { queueCase } from './queue.ts';
 import { runService, type ServiceCase } from './service-run.ts';
+import { runWhole } from './whole.ts';
 
 export const SERVICE_CASES: Readonly<Record<string, () => ServiceCase>> = {
   database: databaseCase,
@@ -23,5 +24,7 @@ export const simulateServices: Simulation = async (seed) => {
     const result = await runService(seed, makeCase);
     violations.push(...result.violations.map((violation) => `${makeCase().name}: ${violation}`));
   }
+  const whole = await runWhole(seed);
+  violations.push(...whole.violations.map((violation) => `whole system: ${violation}`));
   return violations;
 };

@@ -187,10 +187,10 @@ test('nothing of a killed process happens any more', () =>
     clock.schedule(100, () => {
       happened += 'timer ';
     });
-    clock.sleep(100).then(() => {
+    void clock.sleep(100).then(() => {
       happened += 'sleep ';
     });
-    files.list('/data').then(() => {
+    void files.list('/data').then(() => {
       happened += 'files ';
     });
     assert.match(world.open('server').join(), /timers/);
@@ -211,7 +211,7 @@ test('a disk may end its process at any call', () =>
     const file = await files.open('/data/a', 'create');
     world.judgeDisk('server', ({ call }) => (call === 'write' ? 'power-cut' : undefined));
     let isWritten = false;
-    file.write(0, Buffer.from('x')).then(() => {
+    void file.write(0, Buffer.from('x')).then(() => {
       isWritten = true;
     });
     await world.clock.sleep(1_000);
