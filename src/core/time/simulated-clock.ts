@@ -30,7 +30,7 @@ export class SimulatedClock implements Clock {
   }
 
   now(): number {
-    return this.#startMs + this.#elapsedMs;
+    return this.#startMs + Math.floor(this.#elapsedMs);
   }
 
   monotonic(): number {
