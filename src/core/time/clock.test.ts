@@ -78,5 +78,8 @@ test('simulated clock: thousands of timers, most of them cancelled, fire in orde
   assert.equal(clock.pendingCount, 500);
   while (clock.fireNext());
   assert.equal(fired.length, 500);
-  assert.deepEqual(fired, [...fired].sort((left, right) => left - right));
+  assert.deepEqual(
+    fired,
+    [...fired].sort((left, right) => left - right),
+  );
 });

@@ -189,7 +189,10 @@ class System {
   async #read(http: HttpClient, id: string): Promise<void> {
     const { status, text } = await this.#request(http, 'GET', `/api/spells/${id}`);
     const isThere = this.#rows.outcome(id) === 'acknowledged';
-    this.#scene.violations.check(status !== 404 || !isThere, () => `row ${id} is acknowledged, and not found`);
+    this.#scene.violations.check(
+      status !== 404 || !isThere,
+      () => `row ${id} is acknowledged, and not found`,
+    );
     if (status !== 200) throw new Error(`${status} ${text}`);
   }
 
