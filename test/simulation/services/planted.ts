@@ -50,6 +50,7 @@ function forwarded(file: OpenFile): OpenFile {
     read: (position, into) => file.read(position, into),
     readSync: (position, into) => file.readSync(position, into),
     write: (position, bytes) => file.write(position, bytes),
+    writeSync: (position, bytes) => file.writeSync(position, bytes),
     sync: () => file.sync(),
     truncate: (sizeBytes) => file.truncate(sizeBytes),
     close: () => file.close(),

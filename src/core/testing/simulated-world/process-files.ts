@@ -29,6 +29,7 @@ export class ProcessFiles implements Files {
       size: () => file.size(),
       read: (position, into) => this.#slowly(() => file.read(position, into)),
       readSync: (position, into) => file.readSync(position, into),
+      writeSync: (position, bytes) => file.writeSync(position, bytes),
       write: (position, bytes) => this.#slowly(() => file.write(position, bytes)),
       sync: () => this.#slowly(() => file.sync(), 'sync'),
       truncate: (sizeBytes) => this.#slowly(() => file.truncate(sizeBytes)),
