@@ -45,6 +45,8 @@ class FileBlobs implements Blobs {
   readonly #session: string;
   readonly #foldersMade = new Set<string>();
   readonly #writers = new Set<BlobWriter>();
+  /** Drafts being made and blobs being removed. */
+  readonly #underWay = new Set<Promise<void>>();
   #closing: Promise<void> | undefined;
 
   constructor({ files, folder, random }: BlobsOptions, lock: FolderLock) {
@@ -55,7 +57,22 @@ class FileBlobs implements Blobs {
     this.#session = random.bytes(SESSION_DIGITS / 2).toString('hex');
   }
 
-  async create(): Promise<BlobWriter> {
+  create(): Promise<BlobWriter> {
+    return this.#tracked(this.#create());
+  }
+
+  /** Closing waits for what has begun: nothing touches the folder when its lock is released. */
+  #tracked<Value>(work: Promise<Value>): Promise<Value> {
+    const settled = work.then(
+      () => undefined,
+      () => undefined,
+    );
+    this.#underWay.add(settled);
+    void settled.then(() => this.#underWay.delete(settled));
+    return work;
+  }
+
+  async #create(): Promise<BlobWriter> {
     this.#checkOpen();
     const place = this.#placeOf(this.#session + this.#random.bytes(12).toString('hex'));
     const file = await this.#createDraft(place);
@@ -106,7 +123,11 @@ class FileBlobs implements Blobs {
   }
 
   /** Not synced: a blob that a power cut brings back is an orphan, and swept. */
-  async remove(id: string): Promise<void> {
+  remove(id: string): Promise<void> {
+    return this.#tracked(this.#remove(id));
+  }
+
+  async #remove(id: string): Promise<void> {
     this.#checkOpen();
     if (ID.test(id)) await this.#files.remove(this.#placeOf(id).path);
   }
@@ -138,6 +159,7 @@ class FileBlobs implements Blobs {
   }
 
   async #close(): Promise<void> {
+    await Promise.all(this.#underWay);
     for (const writer of [...this.#writers]) await writer.abort();
     await this.#lock.release();
   }
