@@ -79,7 +79,7 @@ export async function startOctet(options: OctetOptions = {}): Promise<Octet> {
     clock: systemClock,
     random: systemRandom,
     files: inMemory ? createMemoryFiles() : systemFiles,
-    network: createSystemNetwork(),
+    network: createSystemNetwork(replaced?.clock),
     ...replaced,
   };
   const level: LogLevel = log === undefined ? 'silent' : config.logLevel;

@@ -17,6 +17,11 @@ function newDisk(): SimulatedDisk {
   return new SimulatedDisk({ random: new SeededRandom(1) });
 }
 
+/** From here on nothing can be written, not even into room that the journal has made ahead. */
+function fill(disk: SimulatedDisk): void {
+  disk.inject = ({ call }) => (call === 'write' ? { code: 'ENOSPC' } : undefined);
+}
+
 async function start(t: TestContext, disk: SimulatedDisk): Promise<RunningDatabase> {
   const database = await startDatabase(OPTIONS, testHost('database', { files: disk.files }));
   t.after(() => database.close(100));
@@ -73,7 +78,7 @@ describe('a full disk', () => {
     await one.query('CREATE TABLE t (id int PRIMARY KEY, body text)');
     await one.query('INSERT INTO t VALUES (1)');
     const session = await processId(one);
-    disk.capacityBytes = 0;
+    fill(disk);
     await assert.rejects(one.query(`INSERT INTO t VALUES (2, repeat('x', 10000))`), { code: '53100' });
     await assert.rejects(
       one.transaction(async (transaction) => {
@@ -84,7 +89,7 @@ describe('a full disk', () => {
     );
     assert.deepEqual(await ids(one), ['1']);
     assert.equal(database.health().state, 'ok');
-    disk.capacityBytes = Number.POSITIVE_INFINITY;
+    disk.inject = undefined;
     await one.query('INSERT INTO t VALUES (4)');
     assert.deepEqual(await ids(one), ['1', '4']);
     assert.equal(await processId(one), session);
@@ -93,10 +98,10 @@ describe('a full disk', () => {
   it('takes a refused CREATE TABLE out of the catalogue', async (t) => {
     const disk = newDisk();
     const one = await client(t, await start(t, disk));
-    disk.capacityBytes = 0;
+    fill(disk);
     await assert.rejects(one.query('CREATE TABLE t (id int)'), { code: '53100' });
     await assert.rejects(one.query('SELECT * FROM t'), { code: '42P01' });
-    disk.capacityBytes = Number.POSITIVE_INFINITY;
+    disk.inject = undefined;
     await one.query('CREATE TABLE t (id int)');
     assert.deepEqual(await ids(one), []);
   });
@@ -106,9 +111,9 @@ describe('a full disk', () => {
     const database = await start(t, disk);
     const one = await client(t, database);
     await one.query('CREATE TABLE t (id serial PRIMARY KEY)');
-    disk.capacityBytes = 0;
+    fill(disk);
     await assert.rejects(one.query('INSERT INTO t DEFAULT VALUES'), { code: '53100' });
-    disk.capacityBytes = Number.POSITIVE_INFINITY;
+    disk.inject = undefined;
     const before = (await one.query('INSERT INTO t DEFAULT VALUES RETURNING id')).rows[0]![0];
     await database.close(100);
     const again = await client(t, await start(t, disk));
@@ -130,7 +135,7 @@ describe('a commit that is refused', () => {
     writer.query('BEGIN; INSERT INTO t VALUES (1)');
     connection.write(writer.take());
     await peer.ready(2);
-    disk.capacityBytes = 0;
+    fill(disk);
     writer.parse('', 'COMMIT');
     writer.bind('', '', []);
     writer.execute('');
@@ -149,9 +154,9 @@ describe('a commit that is refused', () => {
     await assert.rejects(
       one.transaction(async (transaction) => {
         await transaction.query('INSERT INTO t VALUES (1)');
-        disk.capacityBytes = 0;
+        fill(disk);
         await assert.rejects(other.query('INSERT INTO t VALUES (2)'), { code: '53100' });
-        disk.capacityBytes = Number.POSITIVE_INFINITY;
+        disk.inject = undefined;
       }),
       { code: '40001' },
     );

@@ -66,6 +66,16 @@ function play(
 
 const envelope = 'EHLO c.test\r\nMAIL FROM:<a@b.test>\r\nRCPT TO:<x@octet.test>\r\n';
 
+test('a message that may be stored gets no reply: the connection ends', () => {
+  const session = new MailSession(config({}), false, 0);
+  session.greet();
+  const script = `${envelope}DATA\r\nSubject: x\r\n\r\n.\r\nNOOP\r\n`;
+  const asked = session.receive(Buffer.from(script), 0);
+  assert.equal(asked.at(-1)?.kind, 'commit');
+  assert.deepEqual(session.stored({ ok: false, refusal: 'unknown' }, 0), [{ kind: 'close' }]);
+  assert.equal(session.closed, true);
+});
+
 test('a pipelined transaction: replies in order, the same however it arrives', () => {
   const script = `${envelope}DATA\r\nSubject: x\r\n\r\n..dot\r\n.\r\nNOOP\r\nQUIT\r\n`;
   for (const chunks of chunkings(Buffer.from(script))) {

@@ -74,7 +74,8 @@ export type Action =
 /** How storing a message ended; `detail` goes into the reply. */
 export type StoreOutcome =
   | { readonly ok: true; readonly detail: string }
-  | { readonly ok: false; readonly refusal: RefusalName };
+  /** `unknown`: the disk failed, and the next start may find the message. */
+  | { readonly ok: false; readonly refusal: RefusalName | 'unknown' };
 
 type State =
   | { readonly name: 'greeted' }
@@ -170,6 +171,8 @@ export class MailSession {
   stored(outcome: StoreOutcome, nowMs: number): Action[] {
     this.#resume('commit', nowMs);
     if (outcome.ok) this.#reply({ code: 250, enhanced: '2.6.0', lines: [outcome.detail] });
+    // Any reply would be a claim: 4yz says that nothing was taken. A sender without one knows that it cannot know.
+    else if (outcome.refusal === 'unknown') this.#close();
     else this.#reply(refusal(outcome.refusal));
     return this.#run();
   }

@@ -287,6 +287,8 @@ async function discard(incoming: Incoming): Promise<void> {
   await incoming.writer.abort().catch(() => undefined);
 }
 
-function refusalOf(error: unknown): RefusalName {
-  return codeOf(error) === 'no-space' ? 'noSpace' : 'storeFailed';
+function refusalOf(error: unknown): RefusalName | 'unknown' {
+  const code = codeOf(error);
+  if (code === 'outcome-unknown') return 'unknown';
+  return code === 'no-space' ? 'noSpace' : 'storeFailed';
 }

@@ -17,6 +17,7 @@
  */
 import { assert } from '../core/assert.ts';
 import type { BlobInfo, Blobs, BlobWriter } from '../core/blobs/types.ts';
+import { codeOf } from '../core/errors.ts';
 import { encodeKey, type KeyPart, prefixRange } from '../core/store/tuple.ts';
 import type { Change, Store } from '../core/store/types.ts';
 import { type HeaderSummary, type MessageFilter, type MessageSummary, matches } from './engine/message.ts';
@@ -109,8 +110,9 @@ export class MailStore {
     try {
       await this.#store.commit(changes);
     } catch (error) {
-      // `no-space` and `read-only` changed nothing, so nobody names this blob.
-      if (inline === undefined) await this.#blobs.remove(blobId);
+      // Of an unknown outcome the next start may find the entries: their bytes stay, or are swept then.
+      const isSure = codeOf(error) !== 'outcome-unknown';
+      if (inline === undefined && isSure) await this.#blobs.remove(blobId).catch(() => undefined);
       throw error;
     }
     for (const entry of entries) for (const tell of this.#watchers) tell(entry);

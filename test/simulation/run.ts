@@ -1,8 +1,8 @@
 /**
- * npm run simulate -- --seeds N [--seed S] [--only journal|replicated|blobs|store|deceit] [--threads T] [--digest]
+ * npm run simulate -- --seeds N [--seed S] [--only NAME] [--threads T] [--digest]
  *
  * Runs the durable rooms of the kernel on a disk that tears, loses, refuses and deceives, and over a replicated
- * log in bad weather: N worlds of each, one per seed from S (default 1) on. A seed that breaks a promise is
+ * log in bad weather, or with `--only services` whole services in a simulated world: N worlds of each, one per seed from S (default 1) on. A seed that breaks a promise is
  * printed with the command that repeats it. A world depends on nothing but its seed: not on the thread it runs
  * in, nor on what ran before; `--digest` prints a hash over all that happened, to compare two runs.
  */
@@ -11,7 +11,14 @@ import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { Digest } from './simulation.ts';
-import { type Finding, type Portion, type PortionResult, runPortion, SIMULATIONS } from './simulations.ts';
+import {
+  type Finding,
+  KERNEL,
+  type Portion,
+  type PortionResult,
+  runPortion,
+  SIMULATIONS,
+} from './simulations.ts';
 
 /** One broken promise tends to break others: so many are printed of one seed. */
 const MAX_PRINTED = 5;
@@ -138,7 +145,7 @@ function print({ name, seed, violations }: Finding): void {
 
 function chosen(): string[] {
   const all = Object.keys(SIMULATIONS);
-  if (values.only === undefined) return all;
+  if (values.only === undefined) return [...KERNEL];
   if (!all.includes(values.only)) stop(`--only takes one of ${all.join(', ')}`);
   return [values.only];
 }

@@ -3,6 +3,7 @@ import { simulateBlobs } from './blobs.ts';
 import { simulateDeceit } from './deceit.ts';
 import { simulateJournal } from './journal.ts';
 import { simulateReplicated } from './replicated.ts';
+import { simulateServices } from './services/services.ts';
 import { Digest, type Simulation } from './simulation.ts';
 import { simulateStore } from './store.ts';
 
@@ -12,7 +13,11 @@ export const SIMULATIONS: Readonly<Record<string, Simulation>> = {
   blobs: simulateBlobs,
   store: simulateStore,
   deceit: simulateDeceit,
+  services: simulateServices,
 };
+
+/** What runs when no name is given: whole services take a hundred times as long for a seed. */
+export const KERNEL: readonly string[] = Object.keys(SIMULATIONS).filter((name) => name !== 'services');
 
 /** Seeds from `first` on, of each simulation named. */
 export interface Portion {

@@ -144,3 +144,14 @@ suite('blobs: every call fails once', () => {
     }
   }
 });
+
+test('closing while a blob is being begun leaves nothing of it', async () => {
+  for (let seed = 1; seed <= 10; seed += 1) {
+    const disk = new SimulatedDisk({ random: new SeededRandom(seed) });
+    const blobs = await open(disk);
+    const begun = blobs.create();
+    await blobs.close();
+    await begun;
+    assert.deepEqual(await namesIn(disk.files), []);
+  }
+});

@@ -54,7 +54,8 @@ class FileBlobs implements Blobs {
   #holds: Holds | undefined;
   /** Removed meanwhile. */
   readonly #held = new Set<string>();
-  #removing: Promise<void> = Promise.resolve();
+  /** Drafts being made and blobs being removed. */
+  readonly #underWay = new Set<Promise<void>>();
   #closing: Promise<void> | undefined;
 
   constructor({ files, folder, random }: BlobsOptions, lock: FolderLock) {
@@ -66,10 +67,25 @@ class FileBlobs implements Blobs {
   }
 
   create(): Promise<BlobWriter> {
-    return this.#write(this.#session + this.#random.bytes(12).toString('hex'));
+    return this.#tracked(this.#write(this.#session + this.#random.bytes(12).toString('hex')));
   }
 
-  async recreate(id: string): Promise<BlobWriter> {
+  recreate(id: string): Promise<BlobWriter> {
+    return this.#tracked(this.#recreate(id));
+  }
+
+  /** Closing waits for what has begun: nothing touches the folder when its lock is released. */
+  #tracked<Value>(work: Promise<Value>): Promise<Value> {
+    const settled = work.then(
+      () => undefined,
+      () => undefined,
+    );
+    this.#underWay.add(settled);
+    void settled.then(() => this.#underWay.delete(settled));
+    return work;
+  }
+
+  async #recreate(id: string): Promise<BlobWriter> {
     if (!ID.test(id)) throw new BlobError('missing', 'not the id of a blob');
     const { path } = this.#placeOf(id);
     if ((await this.#files.stat(path)) !== undefined) {
@@ -140,7 +156,11 @@ class FileBlobs implements Blobs {
   }
 
   /** Not synced: a blob that a power cut brings back is an orphan, and swept. */
-  async remove(id: string): Promise<void> {
+  remove(id: string): Promise<void> {
+    return this.#tracked(this.#remove(id));
+  }
+
+  async #remove(id: string): Promise<void> {
     this.#checkOpen();
     if (!ID.test(id)) return;
     if (this.#holds === undefined) await this.#files.remove(this.#placeOf(id).path);
@@ -167,7 +187,7 @@ class FileBlobs implements Blobs {
     holds.released.resolve();
     const held = [...this.#held];
     this.#held.clear();
-    this.#removing = this.#removeAll(held);
+    void this.#tracked(this.#removeAll(held));
   }
 
   /** What cannot be removed is an orphan by now, and swept by the next start. */
@@ -208,7 +228,7 @@ class FileBlobs implements Blobs {
   async #close(): Promise<void> {
     this.#holds?.released.resolve();
     this.#holds = undefined;
-    await this.#removing;
+    await Promise.all(this.#underWay);
     for (const writer of [...this.#writers]) await writer.abort();
     await this.#lock.release();
   }

@@ -1,6 +1,7 @@
 /** One contract suite for the real and the simulated network. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { SimulatedClock } from '../time/simulated-clock.ts';
 import { systemClock } from '../time/system-clock.ts';
 import type { Connection, ConnectionLimits, Endpoint, Listener, Network } from './network.ts';
 import { createSimulatedNetwork } from './simulated-network.ts';
@@ -212,6 +213,47 @@ test('system network: a taken port names the process that has it', {
   const { address, port } = listener.endpoint;
   const again = network.listen({ host: address, port, limits: LIMITS }, () => undefined);
   await assert.rejects(again, new RegExp(`process ${process.pid}`));
+  await listener.close();
+});
+
+test('system network: a clock that is moved moves the timeouts of real connections', async () => {
+  for (const limits of [{ firstByteTimeoutMs: 60_000 }, { idleTimeoutMs: 60_000 }]) {
+    const clock = new SimulatedClock();
+    const network = createSystemNetwork(clock);
+    const accepted = Promise.withResolvers<Connection>();
+    const options = { host: '127.0.0.1', port: 0, limits: { ...LIMITS, ...limits } };
+    const listener = await network.listen(options, accepted.resolve);
+    const client = await dial(createSystemNetwork(), listener.endpoint);
+    const all = received(client);
+    const server = await accepted.promise;
+    server.attach({ data: () => undefined });
+    await clock.advance(59_000);
+    assert.equal(server.destroyed, false);
+    await clock.advance(2_000);
+    assert.equal(server.destroyed, true);
+    assert.equal((await all).text, '');
+    await listener.close();
+  }
+});
+
+test('system network: what is written keeps a connection from being idle', async () => {
+  const clock = new SimulatedClock();
+  const network = createSystemNetwork(clock);
+  const accepted = Promise.withResolvers<Connection>();
+  const options = { host: '127.0.0.1', port: 0, limits: { ...LIMITS, idleTimeoutMs: 60_000 } };
+  const listener = await network.listen(options, accepted.resolve);
+  const client = await dial(createSystemNetwork(), listener.endpoint);
+  const all = received(client);
+  const server = await accepted.promise;
+  server.attach({ data: () => undefined });
+  for (let times = 0; times < 3; times += 1) {
+    await clock.advance(40_000);
+    server.write('x');
+  }
+  assert.equal(server.destroyed, false);
+  await clock.advance(61_000);
+  assert.equal(server.destroyed, true);
+  assert.equal((await all).text, 'xxx');
   await listener.close();
 });
 

@@ -1,24 +1,51 @@
-/** One end of an in-memory connection; see simulated-network.ts for how the two are joined. */
+/**
+ * One end of a simulated connection: what the process sees of it, and what its operating system does when the
+ * process has let go.
+ *
+ *   process    │ open ──▶ ended (sends no more) ──▶ closed
+ *   kernel     │ as the process, but after `closed` it answers what still arrives with a reset
+ *   no power   │ silent; after the next start of the machine, as after `closed`
+ */
 import { assert } from '../assert.ts';
+import { crc32 } from '../bytes/crc32.ts';
 import type { Clock, Timer } from '../time/clock.ts';
 import { NetError } from './errors.ts';
+import { IdleWatch } from './idle-watch.ts';
 import type { Connection, ConnectionHandler, ConnectionLimits, Endpoint } from './network.ts';
+import type { SimulatedLink } from './simulated-link.ts';
+import { afterDelay, type Segment, SimulatedStream } from './simulated-stream.ts';
 
 /** `write` returns false from here on, as a socket's stream does. */
 const HIGH_WATER_BYTES = 64 * 1024;
+
+export interface EndOptions {
+  readonly id: number;
+  readonly local: Endpoint;
+  readonly remote: Endpoint;
+  readonly limits: ConnectionLimits;
+  readonly link: SimulatedLink;
+  /** The process's: its timers end with it. */
+  readonly clock: Clock;
+  /** The network's: what is under way arrives whoever has ended. */
+  readonly wire: Clock;
+  readonly trace: ((event: string) => void) | undefined;
+  /** Told when the connection is no more for its process. */
+  readonly gone: (end: SimulatedConnection) => void;
+  /** The server's answer to the client's wish to connect has arrived. */
+  readonly opened?: () => void;
+}
 
 export class SimulatedConnection implements Connection {
   readonly id: number;
   readonly local: Endpoint;
   readonly remote: Endpoint;
-  readonly #limits: ConnectionLimits;
-  readonly #clock: Clock;
-  readonly #deliver: (run: () => void) => void;
+  readonly #options: EndOptions;
+  readonly #outgoing: SimulatedStream;
+  readonly #idle: IdleWatch;
   readonly #gone: (() => void)[] = [];
-  readonly #arrived: Buffer[] = [];
+  #arrived: Buffer[] = [];
   #far: SimulatedConnection | undefined;
   #handler: ConnectionHandler | undefined;
-  #bufferedBytes = 0;
   #needsDrain = false;
   #paused = false;
   #ended = false;
@@ -27,24 +54,21 @@ export class SimulatedConnection implements Connection {
   #secure = false;
   #cause: Error | undefined;
   #firstByteTimer: Timer | undefined;
-  #idleTimer: Timer | undefined;
   #closeTimer: Timer | undefined;
 
-  constructor(
-    id: number,
-    local: Endpoint,
-    remote: Endpoint,
-    limits: ConnectionLimits,
-    clock: Clock,
-    deliver: (run: () => void) => void,
-  ) {
-    this.id = id;
-    this.local = local;
-    this.remote = remote;
-    this.#limits = limits;
-    this.#clock = clock;
-    this.#deliver = deliver;
-    this.#touch();
+  constructor(options: EndOptions) {
+    this.id = options.id;
+    this.local = options.local;
+    this.remote = options.remote;
+    this.#options = options;
+    this.#outgoing = new SimulatedStream(options.link, options.wire, {
+      arrived: (segment) => this.far.#receive(segment),
+      flushed: () => this.#flushed(),
+      gaveUp: () => this.#close(new NetError('connection-lost', 'the peer has not answered for too long')),
+    });
+    this.#idle = new IdleWatch(options.clock, options.limits.idleTimeoutMs, () =>
+      this.destroy(new NetError('idle-timeout', `idle for ${options.limits.idleTimeoutMs} ms`)),
+    );
   }
 
   /** Makes the two ends of one connection. */
@@ -66,10 +90,12 @@ export class SimulatedConnection implements Connection {
     this.#secure = true;
   }
 
-  watchFirstByte(): void {
-    const { firstByteTimeoutMs } = this.#limits;
+  /** The server's side: tells the client that it is let in, and waits for what it says. */
+  accept(): void {
+    this.#outgoing.open();
+    const { firstByteTimeoutMs } = this.#options.limits;
     if (firstByteTimeoutMs === 0) return;
-    this.#firstByteTimer = this.#clock.schedule(firstByteTimeoutMs, () =>
+    this.#firstByteTimer = this.#options.clock.schedule(firstByteTimeoutMs, () =>
       this.destroy(new NetError('first-byte-timeout', `no byte in ${firstByteTimeoutMs} ms`)),
     );
   }
@@ -79,7 +105,7 @@ export class SimulatedConnection implements Connection {
   }
 
   get bufferedBytes(): number {
-    return this.#bufferedBytes;
+    return this.#outgoing.unsentBytes;
   }
 
   get destroyed(): boolean {
@@ -94,16 +120,14 @@ export class SimulatedConnection implements Connection {
 
   write(bytes: Uint8Array | string): boolean {
     if (this.#closed || this.#ended) return false;
-    if (this.#bufferedBytes > this.#limits.maxBufferedBytes) {
-      this.destroy(new NetError('peer-not-reading', `${this.#bufferedBytes} bytes unread by the peer`));
+    const unsentBytes = this.#outgoing.unsentBytes;
+    if (unsentBytes > this.#options.limits.maxBufferedBytes) {
+      this.destroy(new NetError('peer-not-reading', `${unsentBytes} bytes unread by the peer`));
       return false;
     }
-    const chunk = typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : Buffer.from(bytes);
-    this.#touch();
-    this.#bufferedBytes += chunk.length;
-    const far = this.far;
-    this.#deliver(() => far.#receive(chunk));
-    this.#needsDrain ||= this.#bufferedBytes >= HIGH_WATER_BYTES;
+    this.#idle.touch();
+    this.#outgoing.write(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : Buffer.from(bytes));
+    this.#needsDrain ||= this.#outgoing.unsentBytes >= HIGH_WATER_BYTES;
     return !this.#needsDrain;
   }
 
@@ -119,21 +143,56 @@ export class SimulatedConnection implements Connection {
   end(bytes?: Uint8Array | string): void {
     if (this.#closed || this.#ended) return;
     if (bytes !== undefined) this.write(bytes);
+    if (this.#closed) return;
     this.#ended = true;
-    const far = this.far;
-    this.#deliver(() => far.#receiveEnd());
+    this.#outgoing.end();
     this.resume();
-    this.#closeTimer ??= this.#clock.schedule(this.#limits.closeTimeoutMs, () => this.destroy());
+    if (this.#closeTimer === undefined) this.#awaitClose(this.#outgoing.unsentBytes);
     this.#closeIfBothEnded();
+  }
+
+  /** Gives up on a peer that neither takes what is left nor closes; as long as it reads, it has time. */
+  #awaitClose(leftBytes: number): void {
+    const { clock, limits } = this.#options;
+    this.#closeTimer = clock.schedule(limits.closeTimeoutMs, () => {
+      const stillLeftBytes = this.#outgoing.unsentBytes;
+      if (stillLeftBytes < leftBytes) this.#awaitClose(stillLeftBytes);
+      else this.destroy();
+    });
   }
 
   destroy(cause?: Error): void {
     if (this.#closed) return;
-    const far = this.far;
+    this.#letGo();
     this.#close(cause);
-    this.#deliver(() =>
-      far.#close(far.#ended ? undefined : new NetError('connection-lost', 'reset by peer')),
-    );
+  }
+
+  /** The network breaks it: both ends learn of it, some of what is under way arrives before. */
+  reset(): void {
+    this.#sendReset();
+    this.far.#sendReset();
+  }
+
+  /** Both ends stay open, and nothing passes between them any more. */
+  lose(): void {
+    this.#outgoing.lose();
+    this.far.#outgoing.lose();
+  }
+
+  /** The process was killed: its operating system closes the connection, and nobody here is told. */
+  orphan(): void {
+    if (this.#closed) return;
+    this.#handler = undefined;
+    this.#letGo();
+    this.#close(undefined);
+  }
+
+  /** The machine has lost its power: the peer is told nothing until it speaks to the restarted machine. */
+  vanish(): void {
+    this.#outgoing.die();
+    if (this.#closed) return;
+    this.#handler = undefined;
+    this.#close(undefined);
   }
 
   async startTlsServer(): Promise<void> {
@@ -145,67 +204,101 @@ export class SimulatedConnection implements Connection {
     this.#secure = true;
   }
 
-  #receive(chunk: Buffer): void {
-    if (this.#closed) return;
-    this.#arrived.push(chunk);
+  /** As close(2): input that nobody will read makes it a reset, else what was sent arrives, and then the end. */
+  #letGo(): void {
+    if (this.#arrived.length > 0) this.#sendReset();
+    else this.#outgoing.abandon();
+  }
+
+  #sendReset(): void {
+    const { link, wire, trace } = this.#options;
+    const { far } = this;
+    afterDelay(wire, link.segmentDelayMs(0), () => {
+      this.#outgoing.die();
+      if (link.isCut) return;
+      trace?.(`#${far.id} reset`);
+      far.#outgoing.die();
+      far.#close(new NetError('connection-lost', 'reset by peer'));
+    });
+  }
+
+  #receive(segment: Segment): void {
+    this.#trace(segment);
+    if (segment.kind === 'open') return this.#opened();
+    if (this.#closed) {
+      // Nobody is there who could read it: the sender is told so. An end asks for nothing.
+      if (segment.kind === 'data') this.#sendReset();
+      return;
+    }
+    if (segment.kind === 'data') this.#arrived.push(segment.bytes);
+    else this.#peerEnd = 'arrived';
     this.#flow();
   }
 
-  #receiveEnd(): void {
-    if (this.#closed) return;
-    this.#peerEnd = 'arrived';
-    this.#flow();
+  #trace(segment: Segment): void {
+    const content = segment.kind === 'data' ? ` ${segment.bytes.length} ${crc32(segment.bytes)}` : '';
+    this.#options.trace?.(`#${this.id} ${segment.kind}${content}`);
+  }
+
+  #opened(): void {
+    if (this.#closed) this.#sendReset();
+    else this.#options.opened?.();
   }
 
   /** Hands over what has arrived, as far as the handler wants it. */
   #flow(): void {
-    while (this.#handler !== undefined && !this.#paused && !this.#closed) {
-      const chunk = this.#arrived.shift();
+    while (this.#wantsData()) {
+      const chunk = this.#nextChunk();
       if (chunk === undefined) break;
       this.#firstByteTimer?.cancel();
-      this.#touch();
-      this.far.#taken(chunk.length);
-      this.#handler.data(chunk);
+      this.#idle.touch();
+      this.far.#outgoing.read(chunk.length);
+      this.#handler?.data(chunk);
     }
-    if (
-      this.#peerEnd !== 'arrived' ||
-      this.#arrived.length > 0 ||
-      this.#handler === undefined ||
-      this.#closed
-    )
-      return;
+    if (this.#peerEnd === 'arrived' && this.#arrived.length === 0) this.#tellEnd();
+  }
+
+  #wantsData(): boolean {
+    return this.#handler !== undefined && !this.#paused && !this.#closed;
+  }
+
+  #nextChunk(): Buffer | undefined {
+    if (this.#arrived.length < 2 || !this.#options.link.joins()) return this.#arrived.shift();
+    return Buffer.concat(this.#arrived.splice(0));
+  }
+
+  #tellEnd(): void {
+    if (!this.#wantsData()) return;
     this.#peerEnd = 'told';
-    if (this.#handler.end !== undefined) this.#handler.end();
+    if (this.#handler?.end !== undefined) this.#handler.end();
     else this.end();
     this.#closeIfBothEnded();
   }
 
-  #taken(length: number): void {
-    this.#bufferedBytes -= length;
-    this.#touch();
-    if (!this.#needsDrain || this.#bufferedBytes > 0 || this.#closed) return;
+  #flushed(): void {
+    this.#idle.touch();
+    this.#closeIfBothEnded();
+    if (!this.#needsDrain || this.#closed) return;
     this.#needsDrain = false;
-    this.#handler?.drain?.();
+    // Not within the read or write that made room.
+    queueMicrotask(() => {
+      if (!this.#closed) this.#handler?.drain?.();
+    });
   }
 
   #closeIfBothEnded(): void {
-    if (this.#ended && this.#peerEnd === 'told') queueMicrotask(() => this.#close(undefined));
-  }
-
-  #touch(): void {
-    if (this.#limits.idleTimeoutMs === 0 || this.#closed) return;
-    this.#idleTimer?.cancel();
-    this.#idleTimer = this.#clock.schedule(this.#limits.idleTimeoutMs, () =>
-      this.destroy(new NetError('idle-timeout', `idle for ${this.#limits.idleTimeoutMs} ms`)),
-    );
+    if (!this.#ended || this.#peerEnd !== 'told' || this.#outgoing.unsentBytes > 0) return;
+    queueMicrotask(() => this.#close(undefined));
   }
 
   #close(cause: Error | undefined): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#cause = cause;
-    this.#arrived.length = 0;
-    for (const timer of [this.#firstByteTimer, this.#idleTimer, this.#closeTimer]) timer?.cancel();
+    this.#arrived = [];
+    this.#idle.stop();
+    for (const timer of [this.#firstByteTimer, this.#closeTimer]) timer?.cancel();
+    this.#options.gone(this);
     for (const tell of this.#gone) tell();
     this.#handler?.close?.(cause);
   }

@@ -5,9 +5,9 @@
 import type net from 'node:net';
 import tls from 'node:tls';
 import { messageOf } from '../errors.ts';
-import type { Timer } from '../time/clock.ts';
-import { systemClock } from '../time/system-clock.ts';
+import type { Clock, Timer } from '../time/clock.ts';
 import { NetError } from './errors.ts';
+import { IdleWatch } from './idle-watch.ts';
 import type {
   Connection,
   ConnectionHandler,
@@ -38,7 +38,11 @@ export class SystemConnection implements Connection {
   readonly local: Endpoint;
   #socket: net.Socket;
   readonly #limits: ConnectionLimits;
+  readonly #clock: Clock;
   readonly #gone: () => void;
+  readonly #idle: IdleWatch;
+  /** What the operating system had left to send when the connection was last found idle. */
+  #leftWhenIdleBytes = 0;
   #handler: ConnectionHandler | undefined;
   #cause: Error | undefined;
   #secure = false;
@@ -49,15 +53,17 @@ export class SystemConnection implements Connection {
   #closeTimer: Timer | undefined;
 
   /** @param gone told once, when the connection is no more */
-  constructor(id: number, socket: net.Socket, limits: ConnectionLimits, gone: () => void) {
+  constructor(id: number, socket: net.Socket, limits: ConnectionLimits, clock: Clock, gone: () => void) {
     this.id = id;
     this.#socket = socket;
     this.#limits = limits;
+    this.#clock = clock;
     this.#gone = gone;
+    this.#idle = new IdleWatch(clock, limits.idleTimeoutMs, () => this.#foundIdle());
     this.remote = { address: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 };
     this.local = { address: socket.localAddress ?? '', port: socket.localPort ?? 0 };
     if (limits.firstByteTimeoutMs > 0) {
-      this.#firstByteTimer = systemClock.schedule(limits.firstByteTimeoutMs, () =>
+      this.#firstByteTimer = this.#clock.schedule(limits.firstByteTimeoutMs, () =>
         this.destroy(new NetError('first-byte-timeout', `no byte in ${limits.firstByteTimeoutMs} ms`)),
       );
     }
@@ -93,6 +99,7 @@ export class SystemConnection implements Connection {
       this.destroy(new NetError('peer-not-reading', `${socket.writableLength} bytes unread by the peer`));
       return false;
     }
+    this.#idle.touch();
     return typeof bytes === 'string' ? socket.write(bytes, 'latin1') : socket.write(bytes);
   }
 
@@ -109,6 +116,7 @@ export class SystemConnection implements Connection {
   end(bytes?: Uint8Array | string): void {
     const socket = this.#socket;
     if (socket.destroyed || socket.writableEnded) return;
+    this.#idle.touch();
     if (bytes === undefined) socket.end();
     else if (typeof bytes === 'string') socket.end(bytes, 'latin1');
     else socket.end(bytes);
@@ -119,7 +127,7 @@ export class SystemConnection implements Connection {
 
   /** Gives up on a peer that neither takes what is left nor closes; as long as it reads, it has time. */
   #awaitClose(leftBytes: number): void {
-    this.#closeTimer = systemClock.schedule(this.#limits.closeTimeoutMs, () => {
+    this.#closeTimer = this.#clock.schedule(this.#limits.closeTimeoutMs, () => {
       const stillLeftBytes = this.#socket.writableLength;
       if (stillLeftBytes < leftBytes) this.#awaitClose(stillLeftBytes);
       else this.destroy();
@@ -156,9 +164,7 @@ export class SystemConnection implements Connection {
    * must never be taken for bytes sent inside it. */
   #detach(): net.Socket {
     const plain = this.#socket;
-    for (const event of ['data', 'end', 'drain', 'close', 'error', 'timeout'])
-      plain.removeAllListeners(event);
-    plain.setTimeout(0);
+    for (const event of ['data', 'end', 'drain', 'close', 'error']) plain.removeAllListeners(event);
     plain.on('error', () => undefined);
     return plain;
   }
@@ -170,7 +176,7 @@ export class SystemConnection implements Connection {
     // Only who reads sees the peer leave in mid-handshake. Before it is over there is nothing else to read.
     socket.resume();
     const leave = (): void => this.destroy();
-    const timer = systemClock.schedule(HANDSHAKE_TIMEOUT_MS, leave);
+    const timer = this.#clock.schedule(HANDSHAKE_TIMEOUT_MS, leave);
     const failed = (): void => {
       timer.cancel();
       const reason = this.#cause === undefined ? 'the connection closed' : messageOf(this.#cause);
@@ -192,12 +198,9 @@ export class SystemConnection implements Connection {
   }
 
   #listen(socket: net.Socket): void {
-    if (this.#limits.idleTimeoutMs > 0) socket.setTimeout(this.#limits.idleTimeoutMs);
-    socket.on('timeout', () =>
-      this.destroy(new NetError('idle-timeout', `idle for ${this.#limits.idleTimeoutMs} ms`)),
-    );
     socket.on('data', (chunk: Buffer) => {
       this.#firstByteTimer?.cancel();
+      this.#idle.touch();
       this.#handler?.data(chunk);
     });
     // A 'data' listener sets the stream flowing; nothing may flow before somebody is attached.
@@ -206,11 +209,25 @@ export class SystemConnection implements Connection {
       this.#peerEnded = true;
       if (this.#handler !== undefined) this.#ended();
     });
-    socket.on('drain', () => this.#handler?.drain?.());
+    socket.on('drain', () => {
+      this.#idle.touch();
+      this.#handler?.drain?.();
+    });
     socket.on('error', (error: Error) => {
       this.#cause ??= error;
     });
     socket.on('close', () => this.#close());
+  }
+
+  /** Nothing was read or written for long; but a peer that slowly takes what was written before is not idle. */
+  #foundIdle(): void {
+    const leftBytes = unsentBytes(this.#socket);
+    if (leftBytes > 0 && leftBytes !== this.#leftWhenIdleBytes) {
+      this.#leftWhenIdleBytes = leftBytes;
+      this.#idle.again();
+      return;
+    }
+    this.destroy(new NetError('idle-timeout', `idle for ${this.#limits.idleTimeoutMs} ms`));
   }
 
   #ended(): void {
@@ -221,9 +238,19 @@ export class SystemConnection implements Connection {
   #close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#idle.stop();
     this.#firstByteTimer?.cancel();
     this.#closeTimer?.cancel();
     this.#gone();
     this.#handler?.close?.(this.#cause);
   }
+}
+
+/**
+ * Bytes of the write under way that the operating system has not taken. `writableLength` falls only when all of a
+ * write is taken, which for a large one and a slow peer may be long; node:net's own idle timeout looks here too.
+ */
+function unsentBytes(socket: net.Socket): number {
+  const { _handle: handle } = socket as { _handle?: { writeQueueSize?: number } | null };
+  return handle?.writeQueueSize ?? socket.writableLength;
 }

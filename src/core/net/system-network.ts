@@ -2,6 +2,7 @@
 import dgram from 'node:dgram';
 import net from 'node:net';
 import { codeOf, messageOf } from '../errors.ts';
+import type { Clock } from '../time/clock.ts';
 import { systemClock } from '../time/system-clock.ts';
 import { NetError } from './errors.ts';
 import type {
@@ -24,13 +25,22 @@ const CLIENT_CLOSE_TIMEOUT_MS = 2_000;
 /** How long a connection over the limit may take to read its refusal. */
 const REFUSAL_TIMEOUT_MS = 1_000;
 
-/** A network of its own: connection ids are unique within it. */
-export function createSystemNetwork(): Network {
+/** What the sockets of one network share. */
+interface Shared {
+  readonly clock: Clock;
+  nextId(): number;
+}
+
+/**
+ * A network of its own: connection ids are unique within it.
+ * @param clock moves every timeout of its connections
+ */
+export function createSystemNetwork(clock: Clock = systemClock): Network {
   let lastId = 0;
-  const nextId = (): number => ++lastId;
+  const shared: Shared = { clock, nextId: () => ++lastId };
   return {
-    listen: (options, accept) => listen(options, accept, nextId),
-    connect: (options) => connect(options, nextId),
+    listen: (options, accept) => listen(options, accept, shared),
+    connect: (options) => connect(options, shared),
     udp,
   };
 }
@@ -40,15 +50,15 @@ export const systemNetwork: Network = createSystemNetwork();
 async function listen(
   options: ListenOptions,
   accept: (connection: Connection) => void,
-  nextId: () => number,
+  { clock, nextId }: Shared,
 ): Promise<Listener> {
   const open = new Set<SystemConnection>();
   const emptied = new Set<() => void>();
   const server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true });
 
   server.on('connection', (socket) => {
-    if (open.size >= options.limits.maxConnections) return refuse(socket, options.refuse);
-    const connection = new SystemConnection(nextId(), socket, options.limits, () => {
+    if (open.size >= options.limits.maxConnections) return refuse(socket, options.refuse, clock);
+    const connection = new SystemConnection(nextId(), socket, options.limits, clock, () => {
       open.delete(connection);
       if (open.size === 0) for (const tell of emptied) tell();
     });
@@ -76,7 +86,7 @@ async function listen(
       if (open.size > 0) {
         const { promise, resolve } = Promise.withResolvers<void>();
         emptied.add(resolve);
-        const timer = systemClock.schedule(timeoutMs, resolve);
+        const timer = clock.schedule(timeoutMs, resolve);
         await promise;
         timer.cancel();
         for (const connection of open) connection.destroy();
@@ -86,9 +96,9 @@ async function listen(
   };
 }
 
-function refuse(socket: net.Socket, lastWords: (() => Uint8Array | string) | undefined): void {
+function refuse(socket: net.Socket, lastWords: (() => Uint8Array | string) | undefined, clock: Clock): void {
   socket.on('error', () => undefined);
-  const timer = systemClock.schedule(REFUSAL_TIMEOUT_MS, () => socket.destroy());
+  const timer = clock.schedule(REFUSAL_TIMEOUT_MS, () => socket.destroy());
   socket.on('close', () => timer.cancel());
   const words = lastWords?.();
   // Closing with unread input would reset the connection and take the refusal with it: read and forget.
@@ -122,7 +132,7 @@ async function bindError(cause: unknown, host: string, port: number): Promise<Ne
   return new NetError('address-in-use', `port ${port} on ${host} is taken by ${by}`, { cause, port });
 }
 
-async function connect(options: ConnectOptions, nextId: () => number): Promise<Connection> {
+async function connect(options: ConnectOptions, { clock, nextId }: Shared): Promise<Connection> {
   const limits = {
     maxConnections: 1,
     firstByteTimeoutMs: 0,
@@ -130,10 +140,10 @@ async function connect(options: ConnectOptions, nextId: () => number): Promise<C
     maxBufferedBytes: options.maxBufferedBytes ?? DEFAULT_MAX_BUFFERED_BYTES,
     closeTimeoutMs: CLIENT_CLOSE_TIMEOUT_MS,
   };
-  const socket = await connectSocket(options);
-  const connection = new SystemConnection(nextId(), socket, limits, () => undefined);
+  const socket = await connectSocket(options, clock);
+  const connection = new SystemConnection(nextId(), socket, limits, clock, () => undefined);
   if (options.tls === undefined) return connection;
-  const timer = systemClock.schedule(options.timeoutMs, () => connection.destroy());
+  const timer = clock.schedule(options.timeoutMs, () => connection.destroy());
   try {
     await connection.startTlsClient(options.tls);
   } finally {
@@ -142,7 +152,7 @@ async function connect(options: ConnectOptions, nextId: () => number): Promise<C
   return connection;
 }
 
-function connectSocket(options: ConnectOptions): Promise<net.Socket> {
+function connectSocket(options: ConnectOptions, clock: Clock): Promise<net.Socket> {
   const where = `${options.host}:${options.port}`;
   const { promise, resolve, reject } = Promise.withResolvers<net.Socket>();
   if (options.signal?.aborted) {
@@ -167,7 +177,7 @@ function connectSocket(options: ConnectOptions): Promise<net.Socket> {
     reject(error);
   };
   const aborted = (): void => fail(options.signal?.reason);
-  const timer = systemClock.schedule(options.timeoutMs, () =>
+  const timer = clock.schedule(options.timeoutMs, () =>
     fail(new NetError('connect-timeout', `${where} did not answer in ${options.timeoutMs} ms`)),
   );
   options.signal?.addEventListener('abort', aborted, { once: true });

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { createMemoryFiles } from '../files/memory-files.ts';
 import { type Fault, SimulatedDisk } from '../files/simulated-files.ts';
 import { SeededRandom } from '../random/seeded-random.ts';
+import { ProcessFiles } from '../testing/simulated-world/process-files.ts';
 import { checkAndClose, StoreModel } from '../testing/store-contract.ts';
 import { SimulatedClock } from '../time/simulated-clock.ts';
 import { StoreError } from './errors.ts';
@@ -544,4 +545,16 @@ test('a write that was lost is seen, though the old page is sound', async () => 
     await file.close();
   }
   assert.ok(seen > 5, `${seen} lost writes seen`);
+});
+
+test('a start that fails at any call leaves no file open and no lock held', async () => {
+  for (let at = 1; ; at += 1) {
+    const disk = newDisk(at);
+    disk.inject = ({ number }) => (number === at ? { code: 'EIO' } : undefined);
+    const files = new ProcessFiles(disk.files, async () => undefined);
+    const store = await openOn(disk, { files }).catch(() => undefined);
+    if (disk.calls < at) break;
+    await store?.close().catch(() => undefined);
+    assert.deepEqual(files.held, [], `call ${at}`);
+  }
 });

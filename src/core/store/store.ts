@@ -98,9 +98,14 @@ export async function openStore(options: StoreOptions): Promise<Store> {
 
 async function openPageFile(files: Files, folder: string): Promise<OpenFile> {
   const file = await files.open(`${folder}/pages`, 'open');
-  // Always: an earlier start may have made the file and ended before its name was durable.
-  await files.syncFolder(folder);
-  return file;
+  try {
+    // Always: an earlier start may have made the file and ended before its name was durable.
+    await files.syncFolder(folder);
+    return file;
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
 }
 
 function openJournal({ files, folder, random, openJournal }: StoreOptions): Promise<Journal> {

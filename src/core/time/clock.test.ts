@@ -41,6 +41,12 @@ for (const { name, make } of subjects) {
     assert.ok(clock.monotonic() - before >= 4);
   });
 
+  test(`${name} clock: the wall clock counts whole milliseconds`, async () => {
+    const { clock, pass } = make();
+    await pass(1.5);
+    assert.equal(Number.isInteger(clock.now()), true);
+  });
+
   test(`${name} clock: an aborted sleep rejects with the reason`, async () => {
     const { clock } = make();
     const controller = new AbortController();
@@ -59,4 +65,21 @@ test('simulated clock: a timer set by a timer fires within the same advance', as
   assert.deepEqual(times, [20]);
   assert.equal(clock.now(), 25);
   assert.equal(await clock.advanceToNext(), false);
+});
+
+test('simulated clock: thousands of timers, most of them cancelled, fire in order', async () => {
+  const clock = new SimulatedClock(0);
+  const fired: number[] = [];
+  for (let number = 0; number < 5_000; number += 1) {
+    const dueMs = (number * 7_919) % 5_003;
+    const timer = clock.schedule(dueMs, () => fired.push(dueMs));
+    if (number % 10 !== 0) timer.cancel();
+  }
+  assert.equal(clock.pendingCount, 500);
+  while (clock.fireNext());
+  assert.equal(fired.length, 500);
+  assert.deepEqual(
+    fired,
+    [...fired].sort((left, right) => left - right),
+  );
 });

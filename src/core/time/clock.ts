@@ -9,7 +9,7 @@ export interface Timer {
 }
 
 export interface Clock {
-  /** Wall-clock time, milliseconds since 1970-01-01T00:00:00Z. May jump when the machine's clock is set. */
+  /** Wall-clock time, whole milliseconds since 1970-01-01T00:00:00Z. May jump when the machine's clock is set. */
   now(): number;
   /** Milliseconds since an arbitrary start, fractional; never goes back. For deadlines and durations. */
   monotonic(): number;

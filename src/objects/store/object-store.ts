@@ -56,16 +56,13 @@ const BLOBS_FOLDER = 'blobs';
 export async function openObjectStore(options: ObjectStoreOptions): Promise<ObjectStore> {
   const { files, folder, random } = options;
   await files.makeFolder(folder);
-  const store = await openServiceStore(options, `${folder}/${STORE_FOLDER}`);
-  try {
-    const blobs = await openBlobs({ files, folder: `${folder}/${BLOBS_FOLDER}`, random });
-    const objectStore = new ObjectStore(store, blobs, options);
-    await objectStore.sweep();
-    return objectStore;
-  } catch (thrown) {
-    await store.close();
-    throw thrown;
-  }
+  await using opened = new AsyncDisposableStack();
+  const store = opened.use(await openServiceStore(options, `${folder}/${STORE_FOLDER}`));
+  const blobs = opened.use(await openBlobs({ files, folder: `${folder}/${BLOBS_FOLDER}`, random }));
+  const objectStore = new ObjectStore(store, blobs, options);
+  await objectStore.sweep();
+  opened.move();
+  return objectStore;
 }
 
 export class ObjectStore implements ObjectStorage {

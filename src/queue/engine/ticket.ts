@@ -7,6 +7,7 @@
 export class Ticket {
   #state: 'pending' | 'durable' | 'failed' = 'pending';
   #reason = '';
+  #isUnknown = false;
   #waiting: (() => void)[] = [];
 
   get state(): 'pending' | 'durable' | 'failed' {
@@ -16,6 +17,11 @@ export class Ticket {
   /** Why it failed; empty otherwise. */
   get reason(): string {
     return this.#reason;
+  }
+
+  /** Failed, but the next start may find it stored: nobody may be told that it was refused. */
+  get isUnknown(): boolean {
+    return this.#isUnknown;
   }
 
   /** Calls `settled` once this is durable or failed; at once when it already is. */
@@ -28,8 +34,10 @@ export class Ticket {
     this.#end('durable');
   }
 
-  fail(reason: string): void {
+  fail(reason: string, isUnknown = false): void {
+    if (this.#state !== 'pending') return;
     this.#reason = reason;
+    this.#isUnknown = isUnknown;
     this.#end('failed');
   }
 
@@ -56,7 +64,7 @@ export function allOf(tickets: readonly (Ticket | undefined)[]): Ticket | undefi
   for (const ticket of pending) {
     ticket.whenSettled(() => {
       left -= 1;
-      if (ticket.state === 'failed') all.fail(ticket.reason);
+      if (ticket.state === 'failed') all.fail(ticket.reason, ticket.isUnknown);
       else if (left === 0) all.settle();
     });
   }

@@ -18,6 +18,9 @@ export class Link {
   readonly #clock: Clock;
   readonly #events: LinkEvents;
   #isPaused = false;
+  /** Bytes written, and how many of them the socket had taken at the last look. */
+  #writtenBytes = 0;
+  #takenBytes = 0;
   #isEnded = false;
   #timer: { readonly timer: Timer; readonly atMs: number } | undefined;
 
@@ -64,6 +67,7 @@ export class Link {
     const output = this.session.takeOutput();
     if (output !== undefined) {
       this.#events.sent(output.length);
+      this.#writtenBytes += output.length;
       if (!this.connection.write(output)) this.session.setWritable(false, this.#clock.monotonic());
     }
     if (this.session.isOver) {
@@ -95,7 +99,15 @@ export class Link {
   #tick(): void {
     this.#timer = undefined;
     if (this.#isEnded) return;
+    this.#lookAtProgress();
     this.session.tick(this.#clock.monotonic());
     this.#events.turn(this);
+  }
+
+  /** A slow reader is no dead one: who takes anything is alive. */
+  #lookAtProgress(): void {
+    const takenBytes = this.#writtenBytes - this.connection.bufferedBytes;
+    if (takenBytes > this.#takenBytes) this.session.outputTaken(this.#clock.monotonic());
+    this.#takenBytes = takenBytes;
   }
 }

@@ -1,15 +1,17 @@
 /** The server over real sockets, with a peer that says what clients should not. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { createSimulatedNetwork } from '../../core/net/simulated-network.ts';
 import { testHost } from '../../core/testing/host.ts';
 import { Peer } from '../../core/testing/peer.ts';
+import { SimulatedClock } from '../../core/time/simulated-clock.ts';
 import { fieldTable } from '../wire/field-table.ts';
 import { decodeFrame, FrameWriter } from '../wire/frame.ts';
 import { decodeMethod, type Method, type MethodOf } from '../wire/method.ts';
 import { encodeProperties } from '../wire/properties.ts';
 import { METHODS, type MethodName, PROTOCOL_HEADER } from '../wire/specification.ts';
 import type { QueueOptions } from './options.ts';
-import { type QueueService, startQueue } from './server.ts';
+import { type QueueServer, type QueueService, startQueue } from './server.ts';
 
 const OPTIONS = { port: 0, managementPort: undefined } as const;
 const FRAME_MAX = 4096;
@@ -137,6 +139,46 @@ test('a heartbeat is sent, and a client without one is given up', () =>
     const last = await client.peer.untilClosed();
     assert.ok(last.includes(Buffer.from('08000000000000ce', 'hex')));
   }));
+
+test('a client that takes nothing of what is written to it is given up like a silent one', async () => {
+  const clock = new SimulatedClock();
+  const host = testHost('queue', { clock, network: createSimulatedNetwork({ clock }) });
+  await using service = await startQueue({ ...OPTIONS }, host);
+  const client = new RawClient(await Peer.connect(host.network, service.endpoints['main'] as never));
+  await client.open(1);
+  client.send((writer) => {
+    writer.method(1, 'queue.declare', {
+      queue: 'q',
+      passive: false,
+      durable: false,
+      exclusive: false,
+      autoDelete: false,
+      noWait: false,
+      arguments: fieldTable({}),
+    });
+    writer.method(1, 'basic.consume', {
+      queue: 'q',
+      consumerTag: 'c',
+      noLocal: false,
+      noAck: true,
+      exclusive: false,
+      noWait: false,
+      arguments: fieldTable({}),
+    });
+  });
+  await client.next('basic.consume-ok');
+  client.peer.connection.pause();
+  client.send((writer) => {
+    for (let count = 0; count < 8; count += 1)
+      publish(writer).content(1, encodeProperties({}), Buffer.alloc(64 * 1024), FRAME_MAX);
+  });
+  const { links } = service as QueueServer;
+  await clock.advance(1_500);
+  assert.equal(links.size, 1);
+  await clock.advance(10_000);
+  assert.equal(links.size, 0);
+  client.peer.close();
+});
 
 interface Offence {
   readonly what: string;

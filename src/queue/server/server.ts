@@ -172,7 +172,7 @@ export class QueueServer implements QueueService {
     await this.#management?.close(drainTimeoutMs);
     await this.#listener?.close(drainTimeoutMs);
     this.#deadline?.timer.cancel();
-    this.#queueStore.flush();
+    await this.#queueStore.close();
     await this.#blobs.close();
     await this.#store.close();
   }

@@ -1,7 +1,8 @@
 /**
  * Publisher confirms of one channel: every publish gets the next number, and is acknowledged once every
  * queue that must keep it has it durably. Answers go out in order, so one frame with `multiple` can answer
- * for as many as have become durable together.
+ * for as many as have become durable together. A nack says that the message was not kept; one that a failed disk
+ * may have kept gets no answer.
  */
 import type { Ticket } from '../engine/ticket.ts';
 
@@ -66,8 +67,8 @@ export class Confirms {
   }
 }
 
-/** Undefined while it is not decided. */
+/** Undefined while it is not decided, and for ever when nobody can know: the end of the connection says so. */
 function kindOf({ ticket, rejected }: Waiting): Answer['kind'] | undefined {
-  if (ticket?.state === 'pending') return undefined;
+  if (ticket?.state === 'pending' || ticket?.isUnknown === true) return undefined;
   return rejected || ticket?.state === 'failed' ? 'nack' : 'ack';
 }

@@ -111,6 +111,8 @@ export class ConnectionSession implements ChannelHost {
   #nowMs: number;
   #receivedAtMs: number;
   #sentAtMs: number;
+  /** When the peer last took something of what is written to it. */
+  #takenAtMs: number;
   readonly #handshakeUntilMs: number;
 
   constructor(settings: SessionSettings, events: SessionEvents, nowMs: number) {
@@ -118,7 +120,7 @@ export class ConnectionSession implements ChannelHost {
     this.limits = settings.limits;
     this.#settings = settings;
     this.#events = events;
-    this.#nowMs = this.#receivedAtMs = this.#sentAtMs = nowMs;
+    this.#nowMs = this.#receivedAtMs = this.#sentAtMs = this.#takenAtMs = nowMs;
     this.#handshakeUntilMs = nowMs + settings.limits.handshakeTimeoutMs;
   }
 
@@ -147,8 +149,9 @@ export class ConnectionSession implements ChannelHost {
     if (this.#isBeforeOpen() && nowMs >= this.#handshakeUntilMs) return this.#end();
     if (this.#state.kind === 'closing' && nowMs >= this.#state.untilMs) return this.#end();
     if (heartbeatMs === 0 || this.#state.kind !== 'running') return;
-    // A peer that we do not read from cannot be heard.
+    // A peer that we do not read from cannot be heard; one that takes nothing either is gone all the same.
     if (this.isReading && nowMs >= this.#receivedAtMs + 2 * heartbeatMs) return this.#lost();
+    if (!this.#isWritable && nowMs >= this.#takenAtMs + 2 * heartbeatMs) return this.#lost();
     if (nowMs >= this.#sentAtMs + heartbeatMs / 2 && this.#isWritable) this.writer.heartbeat();
     else if (!this.#isWritable) this.#sentAtMs = nowMs;
   }
@@ -179,10 +182,16 @@ export class ConnectionSession implements ChannelHost {
   /** Whether the peer keeps up with what is written to it; while it does not, it gets no deliveries. */
   setWritable(isWritable: boolean, nowMs: number): void {
     const again = isWritable && !this.#isWritable;
+    if (isWritable !== this.#isWritable) this.#takenAtMs = nowMs;
     this.#isWritable = isWritable;
     if (!again) return;
     this.#receivedAtMs = nowMs;
     this.#wakeQueues();
+  }
+
+  /** The peer has taken something, though not all. */
+  outputTaken(nowMs: number): void {
+    this.#takenAtMs = nowMs;
   }
 
   // Outputs

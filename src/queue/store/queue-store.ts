@@ -18,7 +18,7 @@
  */
 
 import type { Blobs } from '../../core/blobs/types.ts';
-import { messageOf } from '../../core/errors.ts';
+import { codeOf, messageOf } from '../../core/errors.ts';
 import { decodeKey, encodeKey, prefixRange } from '../../core/store/tuple.ts';
 import type { Change, RangeOptions, Reader, Store } from '../../core/store/types.ts';
 import type { Entry, Message } from '../engine/message.ts';
@@ -89,6 +89,9 @@ export class QueueStore implements Storage {
   /** Of the changes not flushed yet: message keys, as latin1, with the blob that they name. */
   readonly #freshBlobs = new Map<string, Buffer>();
   #failure: string | undefined;
+  /** Blobs being removed. */
+  #removals = 0;
+  #whenQuiet: (() => void) | undefined;
 
   /** @param onFailure called once when the disk has failed: nothing is durable from there on */
   constructor(store: Store, blobs: Blobs, limits: QueueLimits, onFailure: (reason: string) => void) {
@@ -215,7 +218,7 @@ export class QueueStore implements Storage {
     this.#flying = ticket;
     this.#commit(changes).then(
       () => this.#committed(bytes, ticket),
-      (thrown: unknown) => this.#failed(messageOf(thrown), bytes, ticket),
+      (thrown: unknown) => this.#failed(thrown, bytes, ticket),
     );
   }
 
@@ -229,11 +232,12 @@ export class QueueStore implements Storage {
     ticket.settle();
   }
 
-  #failed(reason: string, bytes: number, ticket: Ticket): void {
+  #failed(thrown: unknown, bytes: number, ticket: Ticket): void {
+    const reason = messageOf(thrown);
     this.#uncommittedBytes -= bytes;
     const first = this.#failure === undefined;
     this.#failure ??= reason;
-    ticket.fail(reason);
+    ticket.fail(reason, codeOf(thrown) === 'outcome-unknown');
     if (first) this.#onFailure(reason);
   }
 
@@ -303,7 +307,9 @@ export class QueueStore implements Storage {
     this.#writeBlob(message.body as Buffer).then(
       (id) => this.#blobWritten(message, id, all),
       (thrown: unknown) => {
-        for (const { ticket } of all) this.#failed(messageOf(thrown), message.bodySize, ticket);
+        this.#blobWrites.delete(message);
+        for (const { ticket } of all) this.#failed(thrown, message.bodySize, ticket);
+        this.#tellIfQuiet();
       },
     );
   }
@@ -358,8 +364,15 @@ export class QueueStore implements Storage {
 
   #removeUnused(id: Buffer): void {
     if (this.#failure !== undefined || this.#hasUsers(id)) return;
-    // One that stays for a failing disk is swept at the next start.
-    this.#blobs.remove(id.toString('hex')).catch(() => undefined);
+    this.#removals += 1;
+    this.#blobs
+      .remove(id.toString('hex'))
+      // One that stays for a failing disk is swept at the next start.
+      .catch(() => undefined)
+      .finally(() => {
+        this.#removals -= 1;
+        this.#tellIfQuiet();
+      });
   }
 
   #hasUsers(id: Buffer): boolean {
@@ -382,6 +395,24 @@ export class QueueStore implements Storage {
     this.#uncommittedBytes -= message.bodySize * all.length;
     if (wanted.length === 0) this.#removeUnused(Buffer.from(id, 'hex'));
     else this.flush();
+    this.#tellIfQuiet();
+  }
+
+  /** Commits what is left, and resolves when nothing is under way any more: store and blobs may be closed. */
+  async close(): Promise<void> {
+    this.flush();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#whenQuiet = resolve;
+    this.#tellIfQuiet();
+    await promise;
+  }
+
+  #tellIfQuiet(): void {
+    if (this.#whenQuiet === undefined || this.#blobWrites.size > 0 || this.#removals > 0) return;
+    const pending = this.pending();
+    // What a commit sets free is removed when it has settled: one more look after that.
+    if (pending === undefined) this.#whenQuiet();
+    else pending.whenSettled(() => queueMicrotask(() => this.#tellIfQuiet()));
   }
 }
 
@@ -504,7 +535,7 @@ class StoredQueueLog implements QueueLog {
     line.splice(line.indexOf(unwritten), 1);
     const committed = this.#put(level, position, message);
     committed.whenSettled(() => {
-      if (committed.state === 'failed') ticket.fail(committed.reason);
+      if (committed.state === 'failed') ticket.fail(committed.reason, committed.isUnknown);
       else ticket.settle();
     });
   }

@@ -201,7 +201,9 @@ export class LockTable {
 
   #leave(owner: LockOwner, resource: Resource, request: Request): void {
     const at = resource.queue.indexOf(request);
-    if (at >= 0) resource.queue.splice(at, 1);
+    // Granted long ago, perhaps: by now others may hold a resource of the same name.
+    if (at < 0) return;
+    resource.queue.splice(at, 1);
     if (this.#waiting.get(owner)?.request === request) this.#waiting.delete(owner);
     this.#serve(resource);
   }
