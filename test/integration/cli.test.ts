@@ -1082,7 +1082,8 @@ describe('a full disk', () => {
     assert.equal(await said('sql', 'create table t (a int, b text)'), 'CREATE TABLE\n');
     await fill();
     assert.match(await said('s3', 'put', big, 'files/big'), /^octet: \S/);
-    assert.match(await said('sql', "insert into t values (1, repeat('x', 200000))"), /^octet: 53100: /);
+    assert.match(await said('sql', "insert into t values (1, repeat('x', 2000000))"), /^octet: 53100: /);
+    await fill(); // The room that the journal had made ahead, and gave back.
     assert.match(
       await said('mail', 'send', '--to', 'ann@octet.test', '--text', 'x'.repeat(100_000)),
       /^octet: .*452 4\.3\.1/,
@@ -1151,8 +1152,33 @@ client.connect().then(() => client.query(process.argv[4])).then((done) => { cons
   test('has no block that these tests do not run', () => {
     assert.deepEqual(
       blocks.map(({ language }) => language),
-      ['sh', 'sh', 'ts', 'sh', 'ts'],
+      ['sh', 'sh', 'ts', 'sh', 'ts', 'sh'],
     );
+  });
+
+  test('Backups: of what runs, listed, and restored elsewhere', async () => {
+    await using place = await Home.create();
+    await using up = await running(['up'], { cwd: place.path });
+    const where = { cwd: place.path };
+    assert.equal((await octet(['sql', 'create table kept (a int)'], where)).stdout, 'CREATE TABLE\n');
+    const lines = block('sh', 'npx octet backup')
+      .trimEnd()
+      .replaceAll('/backups', path.join(place.path, 'backups'));
+    const [backup, list, restore, ...none] = lines.split('\n');
+    assert.deepEqual(none, []);
+    const said: string[] = [];
+    for (const line of [backup, list, restore?.replace('--data-dir .octet', '--data-dir restored')]) {
+      const { code, stdout, stderr } = await bash(line ?? '', place.path, {}).ended;
+      assert.equal(code, 0, `${line}\n${stdout}${stderr}`);
+      said.push(stdout);
+    }
+    const name = /^backup (\S+) in /m.exec(said[0] ?? '')?.[1] ?? assert.fail(said[0]);
+    assert.ok(said[1]?.includes(name));
+    assert.equal((await up.stop('SIGINT')).code, 0);
+    await using again = await running(['up', '--data-dir', 'restored'], where);
+    const found = await octet(['sql', '--data-dir', 'restored', 'select count(*) from kept'], where);
+    assert.match(found.stdout, /^ count\n-+\n 0\n/);
+    assert.equal((await again.stop('SIGINT')).code, 0);
   });
 
   test('Start: clone, install, start; and env for other programs', async () => {
