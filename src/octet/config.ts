@@ -45,8 +45,8 @@ const flag = (standard: boolean) => v.optional(v.boolean(), standard);
 const storage = v.strictObject({
   /** Pages kept in memory as they are on the disk. */
   cacheBytes: count(16 * 1024 * 1024),
-  /** Changed pages in memory that start a checkpoint. */
-  dirtyBytes: count(16 * 1024 * 1024),
+  /** Changed pages in memory that start a checkpoint; half of the cache, at least 16 MiB, when absent. */
+  dirtyBytes: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0, 'must not be negative'))),
   /** Journal since the last checkpoint that starts the next. */
   journalBytes: count(64 * 1024 * 1024),
   /** Age of the oldest change since the last checkpoint that starts the next. */

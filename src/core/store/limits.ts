@@ -20,8 +20,11 @@ export const UNDO_CHANGES_MAX = 16;
 /** Default for clean pages kept in memory. SQLite: 2 MB; PostgreSQL: 128 MB. */
 export const CACHE_BYTES_DEFAULT = 16 * 1_024 * 1_024;
 
-/** Default for changed pages in memory: from here on a checkpoint begins. */
-export const DIRTY_BYTES_DEFAULT = 16 * 1_024 * 1_024;
+/**
+ * Changed pages in memory from which on a checkpoint begins: half of the cache, and at least so much. The more, the
+ * more commits share the writing of a page.
+ */
+export const DIRTY_BYTES_MIN = 16 * 1_024 * 1_024;
 
 /** So many times the dirty limit, and commits wait for the checkpoint, or are refused if it cannot be written. */
 export const DIRTY_OVERRUN = 4;

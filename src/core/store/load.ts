@@ -23,7 +23,7 @@ import type { Random } from '../random/random.ts';
 import { cutFreeEnd, drawStamp, type RootState, writeCheckpoint } from './checkpoint.ts';
 import { StoreError } from './errors.ts';
 import { Forest } from './forest.ts';
-import { CACHE_BYTES_DEFAULT, DIRTY_BYTES_DEFAULT } from './limits.ts';
+import { CACHE_BYTES_DEFAULT, DIRTY_BYTES_MIN } from './limits.ts';
 import { Pages } from './pages.ts';
 import type { Portion } from './portions.ts';
 
@@ -82,7 +82,7 @@ function refusalOf(error: unknown, folder: string): unknown {
 }
 
 async function fill(options: LoadOptions, folder: string, portions: AsyncIterable<Portion>): Promise<void> {
-  const { files, random, origin, dirtyBytes = DIRTY_BYTES_DEFAULT } = options;
+  const { files, random, origin, dirtyBytes = DIRTY_BYTES_MIN } = options;
   await using opened = new AsyncDisposableStack();
   const journal = opened.use(await openFileJournal({ files, folder: `${folder}/journal`, random, origin }));
   const file = opened.adopt(await files.open(`${folder}/pages`, 'create'), (open) => open.close());

@@ -25,7 +25,7 @@ import { Group } from './groups.ts';
 import {
   CACHE_BYTES_DEFAULT,
   CHECKPOINT_AFTER_MS_DEFAULT,
-  DIRTY_BYTES_DEFAULT,
+  DIRTY_BYTES_MIN,
   DIRTY_OVERRUN,
   JOURNAL_BYTES_DEFAULT,
   REPLAY_BYTES_DEFAULT,
@@ -53,8 +53,8 @@ import { NeedsVersion } from './undo.ts';
 export interface StoreBounds {
   /** Clean pages kept in memory. Default 16 MiB. */
   readonly cacheBytes?: number;
-  /** So many bytes of changed pages in memory start a checkpoint. Default 16 MiB. */
-  readonly dirtyBytes?: number;
+  /** So many bytes of changed pages in memory start a checkpoint. Default half of `cacheBytes`, at least 16 MiB. */
+  readonly dirtyBytes?: number | undefined;
   /** So many bytes of journal since the last checkpoint start the next. Default 64 MiB. */
   readonly journalBytes?: number;
   /** So long after a commit the next checkpoint starts, if none did before. Default 300,000. */
@@ -119,9 +119,10 @@ interface Opened {
 }
 
 async function openOn(options: StoreOptions, resources: Opened): Promise<Store> {
+  const { cacheBytes = CACHE_BYTES_DEFAULT } = options;
   const limits = {
-    cacheBytes: options.cacheBytes ?? CACHE_BYTES_DEFAULT,
-    dirtyBytes: options.dirtyBytes ?? DIRTY_BYTES_DEFAULT,
+    cacheBytes,
+    dirtyBytes: options.dirtyBytes ?? Math.max(DIRTY_BYTES_MIN, cacheBytes / 2),
     journalBytes: options.journalBytes ?? JOURNAL_BYTES_DEFAULT,
     checkpointAfterMs: options.checkpointAfterMs ?? CHECKPOINT_AFTER_MS_DEFAULT,
   };
