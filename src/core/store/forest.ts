@@ -112,7 +112,7 @@ export class Forest {
       this.#setRoot(change.tree, this.#writer.deleteRange(root, change.from, change.to));
       return;
     }
-    const inverse = undo && { tree: change.tree, key: Uint8Array.from(change.key), value: undefined };
+    const inverse = undo && { tree: change.tree, key: Buffer.from(change.key), value: undefined };
     this.#setRoot(change.tree, this.#applied(root, change, inverse));
     if (inverse !== undefined) undo?.push(inverse);
   }

@@ -20,6 +20,8 @@ export class Group {
   readonly #durable = Promise.withResolvers<void>();
   readonly #mark = Promise.withResolvers<Mark>();
   bytes = 0;
+  /** What all who commit in it are given; made with the first commit. */
+  acknowledged: Promise<void> | undefined;
   sealed = false;
   /** The journal has been given the record. */
   proposed = false;

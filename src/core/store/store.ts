@@ -253,7 +253,9 @@ class TreeStore implements Store {
     this.#waitingBytes += commit.length;
     this.#flushing ??= this.#flush();
     this.#startCheckpoint();
+    if (group.acknowledged !== undefined) return group.acknowledged;
     const acknowledged = this.#acknowledged(group);
+    group.acknowledged = acknowledged;
     // Who commits may wait for `settled()` instead: a refusal that nobody listens to here is no crash.
     acknowledged.catch(() => undefined);
     return acknowledged;
