@@ -252,8 +252,13 @@ const PAGES_MAX = 2 ** 20;
 /** Sorted natively, as numbers, for all pages of a checkpoint are sorted in one turn of the event loop. */
 function inFileOrder(pages: readonly Page[]): Page[] {
   assert(pages.length <= PAGES_MAX, `${pages.length} changed pages are too many for a checkpoint`);
-  const order = Float64Array.from(pages, ({ number }, index) => number * PAGES_MAX + index).sort();
-  return Array.from(order, (place) => pages[place % PAGES_MAX]!);
+  const order = new Float64Array(pages.length);
+  for (let index = 0; index < order.length; index += 1)
+    order[index] = pages[index]!.number * PAGES_MAX + index;
+  order.sort();
+  const sorted: Page[] = [];
+  for (let index = 0; index < order.length; index += 1) sorted.push(pages[order[index]! % PAGES_MAX]!);
+  return sorted;
 }
 
 const REF_BYTES = 8;
