@@ -19,7 +19,7 @@ export const MAX_WAITING_BYTES = 256 * 1024 * 1024;
 export const SEGMENT_BYTES = 16 * 1024 * 1024;
 
 /**
- * A file that does not grow is synced without its metadata, at two thirds of the cost. So the file engine writes so
+ * A file that does not grow is synced without its metadata, at four fifths of the cost. So the file engine writes so
  * many zeros ahead of small batches (PostgreSQL and etcd prepare whole segments), and grows once in a thousand.
  */
 export const RESERVE_BYTES = 256 * 1024;

@@ -4,6 +4,7 @@
  */
 import type { Clock, Timer } from '../time/clock.ts';
 import { NetError } from './errors.ts';
+import { CLIENT_CLOSE_TIMEOUT_MS, DEFAULT_DRAIN_TIMEOUT_MS, DEFAULT_MAX_BUFFERED_BYTES } from './limits.ts';
 import type {
   Connection,
   ConnectionLimits,
@@ -19,9 +20,6 @@ import { SimulatedConnection } from './simulated-connection.ts';
 import type { SimulatedLink } from './simulated-link.ts';
 import { afterDelay } from './simulated-stream.ts';
 
-const DEFAULT_DRAIN_TIMEOUT_MS = 5_000;
-const DEFAULT_MAX_BUFFERED_BYTES = 16 * 1024 * 1024;
-const CLIENT_CLOSE_TIMEOUT_MS = 2_000;
 /** A first segment that is not answered is sent again after this long, then after twice as long, and so on. */
 const CONNECT_AGAIN_MS = 1_000;
 

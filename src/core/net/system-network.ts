@@ -5,6 +5,7 @@ import { codeOf, messageOf } from '../errors.ts';
 import type { Clock } from '../time/clock.ts';
 import { systemClock } from '../time/system-clock.ts';
 import { NetError } from './errors.ts';
+import { CLIENT_CLOSE_TIMEOUT_MS, DEFAULT_DRAIN_TIMEOUT_MS, DEFAULT_MAX_BUFFERED_BYTES } from './limits.ts';
 import type {
   Connection,
   ConnectOptions,
@@ -18,10 +19,6 @@ import type {
 import { findPortHolder } from './port-holder.ts';
 import { SystemConnection } from './system-connection.ts';
 
-const DEFAULT_DRAIN_TIMEOUT_MS = 5_000;
-/** What a client's connection may hold unread by its peer, where the caller names no bound. */
-const DEFAULT_MAX_BUFFERED_BYTES = 16 * 1024 * 1024;
-const CLIENT_CLOSE_TIMEOUT_MS = 2_000;
 /** How long a connection over the limit may take to read its refusal. */
 const REFUSAL_TIMEOUT_MS = 1_000;
 

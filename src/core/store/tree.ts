@@ -10,7 +10,7 @@
  * A page less than a quarter full is joined with a neighbour when both fit well into one. An empty page goes
  * away, and a tree without keys has no page at all.
  */
-import { assert } from '../assert.ts';
+import { AssertionFailed, assert } from '../assert.ts';
 import { readLongValue, retireLongValue, writeLongValue } from './long-value.ts';
 import {
   branchCellBytes,
@@ -330,7 +330,8 @@ export class TreeWriter {
   #readIfSound(branch: Page, slot: number): Page | undefined {
     try {
       return readChild(this.#pages, branch, slot);
-    } catch {
+    } catch (error) {
+      if (error instanceof AssertionFailed) throw error;
       return undefined;
     }
   }

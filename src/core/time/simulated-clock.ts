@@ -6,6 +6,7 @@
  * until it is met or until such are the majority, because services cancel nearly every timer they set.
  */
 import type { Clock, Timer } from './clock.ts';
+import { sleepOn } from './sleep.ts';
 
 interface Entry {
   readonly dueMs: number;
@@ -50,21 +51,7 @@ export class SimulatedClock implements Clock {
   }
 
   sleep(delayMs: number, signal?: AbortSignal): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    if (signal?.aborted) {
-      reject(signal.reason);
-      return promise;
-    }
-    const aborted = (): void => {
-      timer.cancel();
-      reject(signal?.reason);
-    };
-    const timer = this.schedule(delayMs, () => {
-      signal?.removeEventListener('abort', aborted);
-      resolve();
-    });
-    signal?.addEventListener('abort', aborted, { once: true });
-    return promise;
+    return sleepOn(this, delayMs, signal);
   }
 
   /** Time that passes while somebody computes: what falls due meanwhile fires late. */

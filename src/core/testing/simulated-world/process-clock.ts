@@ -1,6 +1,7 @@
 /** The clock of one simulated process: its timers end with it, and looking at the time may take time. */
 import type { Clock, Timer } from '../../time/clock.ts';
 import type { SimulatedClock } from '../../time/simulated-clock.ts';
+import { sleepOn } from '../../time/sleep.ts';
 
 export interface ProcessClockOptions {
   /** How far the wall clock of this machine is off, in milliseconds. */
@@ -50,21 +51,7 @@ export class ProcessClock implements Clock {
   }
 
   sleep(delayMs: number, signal?: AbortSignal): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    if (signal?.aborted) {
-      reject(signal.reason);
-      return promise;
-    }
-    const aborted = (): void => {
-      timer.cancel();
-      reject(signal?.reason);
-    };
-    const timer = this.schedule(delayMs, () => {
-      signal?.removeEventListener('abort', aborted);
-      resolve();
-    });
-    signal?.addEventListener('abort', aborted, { once: true });
-    return promise;
+    return sleepOn(this, delayMs, signal);
   }
 
   /** The process is no more: nothing it waits for comes. */
