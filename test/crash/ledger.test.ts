@@ -68,3 +68,13 @@ test('what is acknowledged between a freeze and a thaw does not count, nor later
   ledger.ask('c', '1')();
   assert.equal(ledger.settle(new Map()).length, 1);
 });
+
+test('what was asked for between a freeze and a thaw does not count when its answer comes after the thaw', () => {
+  const ledger = new Ledger('mail');
+  ledger.freeze();
+  const late = ledger.ask('a', '1');
+  ledger.thaw();
+  late();
+  assert.equal(ledger.acknowledged, 0);
+  assert.deepEqual(ledger.settle(new Map()), []);
+});

@@ -23,7 +23,7 @@ export class Ledger {
   readonly kind: string;
   readonly #entries = new Map<string, Entry>();
   #acknowledged = 0;
-  /** Counts freezes: what was asked for before one is not acknowledged after it. */
+  /** Counts freezes and thaws: what was asked for before one is not acknowledged after it. */
   #era = 0;
   #isFrozen = false;
 
@@ -67,9 +67,13 @@ export class Ledger {
     this.#era += 1;
   }
 
-  /** What is asked for from here on may be acknowledged. */
+  /**
+   * What is asked for from here on may be acknowledged. What was asked for while nothing counted never is: its answer
+   * may still lie in a socket of ours when the server is long gone.
+   */
   thaw(): void {
     this.#isFrozen = false;
+    this.#era += 1;
   }
 
   /** The acknowledged state, or undefined when it is absent or uncertain. */
