@@ -1,3 +1,5 @@
+import { turn } from './turn.ts';
+
 /**
  * How long a group commit waits for others before it goes to the disk.
  *
@@ -6,8 +8,6 @@
  * ahead alone it would make them wait for a whole sync. That turn costs ten times as much as the short way.
  */
 export function gathering(several: boolean): Promise<void> {
-  return new Promise((resume) => {
-    if (several) setImmediate(resume);
-    else queueMicrotask(() => process.nextTick(resume));
-  });
+  if (several) return turn();
+  return new Promise((resume) => queueMicrotask(() => process.nextTick(resume)));
 }
