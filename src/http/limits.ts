@@ -129,12 +129,13 @@ export const CONTENT_LIMITS = {
   zstdWindowLog: 23,
   /** A file is read in pieces of this many bytes; up to one piece goes out in one write with its head. */
   filePieceBytes: 262_144,
-  /** A file up to this is kept in memory while its name need not be looked up again, bytes. */
-  keptFileBytes: 65_536,
-  /** Files kept open or in memory; each with up to three coded siblings. */
+  /** A file up to this is kept in memory, bytes. Of 1 MiB that takes a third of the CPU time of reading it again, of
+   * 100 KiB also a third (`npm run bench -- http-static`). */
+  keptFileBytes: 1_048_576,
+  /** Content of files kept in memory by one `createStaticFiles`, bytes. */
+  keptBytes: 32 * 1_024 * 1_024,
+  /** Files kept open or in memory, each with up to three coded siblings. nginx `open_file_cache` none by itself. */
   keptFiles: 256,
-  /** Content of files kept in memory, bytes. */
-  keptBytes: 16 * 1_024 * 1_024,
   /** Bytes of one segment of a path to a file; no file system has longer names. */
   pathSegmentBytes: 255,
 } as const;

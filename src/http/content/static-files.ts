@@ -126,16 +126,14 @@ class Site implements StaticFiles {
 
   // ── The shelf ───────────────────────────────────────────────────────────────────────────────────────────────
 
+  /** What was found a moment ago; what is older stays for `#look` to compare. */
   #onShelf(name: string): Shelved | undefined {
     const shelved = this.#shelf.get(name);
     if (shelved === undefined) return undefined;
+    if (this.#options.clock.monotonic() - shelved.foundAtMs >= this.#options.checkEveryMs) return undefined;
     this.#shelf.delete(name);
-    if (this.#options.clock.monotonic() - shelved.foundAtMs < this.#options.checkEveryMs) {
-      this.#shelf.set(name, shelved);
-      return shelved;
-    }
-    this.#letGo(shelved);
-    return undefined;
+    this.#shelf.set(name, shelved);
+    return shelved;
   }
 
   /** Looks on the disk; those who ask for the same name meanwhile wait for the same answer. */
@@ -150,11 +148,16 @@ class Site implements StaticFiles {
 
   async #look(name: string): Promise<Shelved | 'folder' | undefined> {
     const foundAtMs = this.#options.clock.monotonic();
-    const plain = await this.#open(name);
-    if (plain === undefined || plain === 'folder') return plain;
+    const before = this.#shelf.get(name);
+    const plain = await this.#open(name, before?.plain);
+    if (plain === undefined || plain === 'folder') {
+      this.#takeOff(name);
+      return plain;
+    }
     const type = contentTypeOf(name);
     const isCodable = this.#options.precompressed.length > 0 && isCompressible(essenceOf(type));
-    const coded = isCodable ? await this.#siblings(name, plain) : new Map<ContentCoding, StoredFile>();
+    const coded = new Map<ContentCoding, StoredFile>();
+    if (isCodable) await this.#addSiblings(coded, name, plain, before?.coded);
     const keptBytes = [plain, ...coded.values()].reduce((sum, file) => sum + file.keptBytes, 0);
     const cacheControl = ['Cache-Control', this.#options.cacheControl(name)] as const;
     const headers = isCodable ? [cacheControl, VARY] : [cacheControl];
@@ -163,10 +166,11 @@ class Site implements StaticFiles {
     return shelved;
   }
 
-  async #open(name: string): Promise<StoredFile | 'folder' | undefined> {
+  async #open(name: string, before: StoredFile | undefined): Promise<StoredFile | 'folder' | undefined> {
+    const { files, root, clock } = this.#options;
     try {
-      const file = await openBelow(this.#options.files, this.#options.root, name);
-      return file === undefined || file === 'folder' ? file : await StoredFile.of(file);
+      const file = await openBelow(files, root, name);
+      return file === undefined || file === 'folder' ? file : await StoredFile.of(file, clock.now(), before);
     } catch (cause) {
       if (codeOf(cause) !== 'EMFILE' && codeOf(cause) !== 'ENFILE') throw cause;
       throw new HttpError(503, 'too many open files', { cause, headers: [['Retry-After', '1']] });
@@ -174,30 +178,41 @@ class Site implements StaticFiles {
   }
 
   /** One that is older than the file itself was made of something else. */
-  async #siblings(name: string, plain: StoredFile): Promise<Map<ContentCoding, StoredFile>> {
-    const coded = new Map<ContentCoding, StoredFile>();
-    for (const coding of this.#options.precompressed) {
-      const sibling = await this.#open(name + FILE_SUFFIXES[coding]);
-      if (sibling === undefined || sibling === 'folder') continue;
-      if (sibling.info.modifiedMs >= plain.info.modifiedMs) coded.set(coding, sibling);
-      else sibling.release();
+  async #addSiblings(
+    coded: Map<ContentCoding, StoredFile>,
+    name: string,
+    plain: StoredFile,
+    before: Shelved['coded'] | undefined,
+  ): Promise<void> {
+    try {
+      for (const coding of this.#options.precompressed) {
+        const sibling = await this.#open(name + FILE_SUFFIXES[coding], before?.get(coding));
+        if (sibling === undefined || sibling === 'folder') continue;
+        if (sibling.info.modifiedMs >= plain.info.modifiedMs) coded.set(coding, sibling);
+        else sibling.release();
+      }
+    } catch (error) {
+      for (const file of [plain, ...coded.values()]) file.release();
+      throw error;
     }
-    return coded;
   }
 
   #put(name: string, shelved: Shelved): void {
+    this.#takeOff(name);
     this.#shelf.set(name, shelved);
     this.#keptBytes += shelved.keptBytes;
-    for (const [oldest, other] of this.#shelf) {
+    for (const oldest of this.#shelf.keys()) {
       const fits =
         this.#shelf.size <= CONTENT_LIMITS.keptFiles && this.#keptBytes <= CONTENT_LIMITS.keptBytes;
       if (fits && !this.#closed) return;
-      this.#shelf.delete(oldest);
-      this.#letGo(other);
+      this.#takeOff(oldest);
     }
   }
 
-  #letGo(shelved: Shelved): void {
+  #takeOff(name: string): void {
+    const shelved = this.#shelf.get(name);
+    if (shelved === undefined) return;
+    this.#shelf.delete(name);
     this.#keptBytes -= shelved.keptBytes;
     shelved.plain.release();
     for (const file of shelved.coded.values()) file.release();
@@ -205,8 +220,7 @@ class Site implements StaticFiles {
 
   close(): void {
     this.#closed = true;
-    for (const shelved of this.#shelf.values()) this.#letGo(shelved);
-    this.#shelf.clear();
+    for (const name of [...this.#shelf.keys()]) this.#takeOff(name);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -64,24 +64,50 @@ async function realPathBelow(files: Files, root: string, path: string): Promise<
 /** How long a date may stand for more than one content, milliseconds: disks date by the second, or better. */
 const YOUNG_MS = 1_000;
 
+function isYoung({ modifiedMs }: FileInfo, nowMs: number): boolean {
+  return nowMs - modifiedMs < YOUNG_MS;
+}
+
 export class StoredFile {
   readonly info: FileInfo;
   readonly #tag: string;
   readonly #file: OpenFile;
+  readonly #isSettled: boolean;
   #bytes: Buffer | undefined;
   #users = 1;
 
-  private constructor(file: OpenFile) {
+  private constructor(file: OpenFile, nowMs: number) {
     this.#file = file;
     this.info = file.info();
     this.#tag = tagOf(this.info);
+    this.#isSettled = !isYoung(this.info, nowMs);
   }
 
-  /** Takes the open file over. Of a short one only the content is kept. */
-  static async of(file: OpenFile): Promise<StoredFile> {
-    const stored = new StoredFile(file);
+  /**
+   * Takes the open file over. Of a short one only the content is kept.
+   * @param before what was found under this name the last time; it is gone on with when it is still the same
+   */
+  static async of(file: OpenFile, nowMs: number, before: StoredFile | undefined): Promise<StoredFile> {
+    if (before?.isStill(file.info())) {
+      before.#users++;
+      await file.close();
+      return before;
+    }
+    const stored = new StoredFile(file, nowMs);
     if (stored.info.sizeBytes <= CONTENT_LIMITS.keptFileBytes) await stored.#keep();
     return stored;
+  }
+
+  /** Whether a file that looks so is this one, unchanged and open; one that was young when read may not be. */
+  isStill({ identity, sizeBytes, modifiedMs }: FileInfo): boolean {
+    const { info } = this;
+    return (
+      this.#users > 0 &&
+      this.#isSettled &&
+      info.identity === identity &&
+      info.sizeBytes === sizeBytes &&
+      info.modifiedMs === modifiedMs
+    );
   }
 
   async #keep(): Promise<void> {
@@ -104,7 +130,7 @@ export class StoredFile {
    * enough to be this content's alone (RFC 9110 section 8.8.2.2), and weak before.
    */
   etag(nowMs: number): string {
-    return nowMs - this.info.modifiedMs < YOUNG_MS ? `W/${this.#tag}` : this.#tag;
+    return isYoung(this.info, nowMs) ? `W/${this.#tag}` : this.#tag;
   }
 
   /** To be released by whoever gets it, when it is not bytes. */
