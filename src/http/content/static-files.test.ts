@@ -23,6 +23,9 @@ import { Peer } from '../../core/testing/peer.ts';
 import { SimulatedClock } from '../../core/time/simulated-clock.ts';
 import { CONTENT_LIMITS } from '../limits.ts';
 import { startHttpServer } from '../server.ts';
+import type { HttpRequest } from '../types.ts';
+import { Fields } from '../wire/fields.ts';
+import { ContentBody } from './representation.ts';
 import { createStaticFiles, type StaticFilesOptions } from './static-files.ts';
 
 const NOW = Date.UTC(2026, 5, 1, 12, 0, 0);
@@ -635,6 +638,34 @@ suite('attacks on static files', () => {
     assert.equal(site.openCount(), 0, 'the one used longest ago was let go');
     assert.ok((await site.get('/large.bin')).body.equals(large));
   });
+});
+
+test('a file pushed off the shelf before its answer is looked up again', async () => {
+  const memory = createMemoryFiles();
+  const made = await memory.open('/f', 'create');
+  await made.truncate(CONTENT_LIMITS.keptFileBytes + 1);
+  // Every name leads to the one file, at once, so that looks end between the end of another and its answer.
+  const files: Files = {
+    ...memory,
+    open: (_, mode) => memory.open('/f', mode),
+    realPath: async (path) => path,
+    stat: () => memory.stat('/f'),
+  };
+  const host = testHost('static', { files });
+  await using site = createStaticFiles({ ...host, files, root: '/r', checkEveryMs: 0 });
+  const names = Array.from({ length: CONTENT_LIMITS.keptFiles * 2 }, (_, at) => `/${at}.bin`);
+  const lengths = names.map(async (name) => {
+    const request = {
+      method: 'GET',
+      path: name,
+      query: '',
+      headers: Fields.from([]),
+    } as unknown as HttpRequest;
+    const { body } = await site.handle(request);
+    assert.ok(body instanceof ContentBody);
+    return (await body.bytes()).length;
+  });
+  assert.deepEqual(new Set(await Promise.all(lengths)), new Set([CONTENT_LIMITS.keptFileBytes + 1]));
 });
 
 /** Reads nothing beyond the first megabyte. */
