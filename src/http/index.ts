@@ -16,6 +16,7 @@ export {
   decodedBody,
   evaluateConditions,
   ifRangeHolds,
+  immutableFingerprints,
   parseRange,
   type RangeRequest,
   type Representation,

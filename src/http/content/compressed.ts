@@ -23,7 +23,7 @@ import type { Handler, HeaderFields, HeaderList, HttpRequest, HttpResponse } fro
 import { Fields } from '../wire/fields.ts';
 import { equalsIgnoreCase, listElements } from '../wire/grammar.ts';
 import { CODECS, CODINGS, type ContentCoding } from './coding.ts';
-import { codedTag, tagsOf, uncodedTag } from './entity-tag.ts';
+import { codedTag, tagsOf, uncodedTag, weakEqual } from './entity-tag.ts';
 import { essenceOf, isCompressible } from './media-types.ts';
 import { chooseCoding } from './negotiate.ts';
 import { pump } from './pump.ts';
@@ -256,6 +256,7 @@ function taggedAsHeld(headers: HeaderList, tags: readonly string[]): HeaderList 
   if (tags.length === 0) return headers;
   return headers.map(([name, value]) => {
     if (!equalsIgnoreCase(name, 'ETag')) return [name, value];
-    return [name, tags.find((tag) => uncodedTag(tag, CODINGS) === value) ?? value];
+    // A cache on the way may have weakened it: then that is what it knows it by.
+    return [name, tags.find((tag) => weakEqual(uncodedTag(tag, CODINGS) ?? tag, value)) ?? value];
   });
 }

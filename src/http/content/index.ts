@@ -1,4 +1,5 @@
 /** Representations: negotiated, coded, in parts, on conditions, from files. See ../README.md. */
+export { immutableFingerprints } from './cache-policy.ts';
 export { type CompressionOptions, compressed } from './compressed.ts';
 export { type ConditionalRequest, evaluateConditions, ifRangeHolds, type Validators } from './conditional.ts';
 export { type DecodingLimits, decodedBody } from './decoded-body.ts';

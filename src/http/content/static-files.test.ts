@@ -25,6 +25,7 @@ import { CONTENT_LIMITS } from '../limits.ts';
 import { startHttpServer } from '../server.ts';
 import type { HttpRequest } from '../types.ts';
 import { Fields } from '../wire/fields.ts';
+import { immutableFingerprints } from './cache-policy.ts';
 import { ContentBody } from './representation.ts';
 import { createStaticFiles, type StaticFilesOptions } from './static-files.ts';
 
@@ -332,9 +333,7 @@ suite('static files', () => {
   });
 
   test('the caching that the owner has for a name', async () => {
-    const cacheControl = (name: string): string =>
-      name.startsWith('assets/') ? 'public, max-age=31536000, immutable' : 'no-cache';
-    await using site = await start({ cacheControl });
+    await using site = await start({ cacheControl: immutableFingerprints });
     await site.put('assets/app-1f2e3d4c.js', 'x');
     await site.put('index.html', 'x');
     const { fields } = await site.get('/assets/app-1f2e3d4c.js');

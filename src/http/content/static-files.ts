@@ -37,7 +37,8 @@ export interface StaticFilesOptions {
   readonly index?: string;
   /** Serves names that begin with a dot. Default false. */
   readonly dotFiles?: boolean;
-  /** The Cache-Control of a file by its name below the root. Default: `no-cache`, kept but asked for each time. */
+  /** The Cache-Control of a file by its name below the root, such as `immutableFingerprints`. Default: `no-cache`, kept
+   * but asked for each time. */
   readonly cacheControl?: (name: string) => string;
   /** Siblings that are served instead when the client takes their coding, best first. Default br, zstd, gzip. */
   readonly precompressed?: readonly ContentCoding[];
