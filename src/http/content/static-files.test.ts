@@ -21,6 +21,7 @@ import { SeededRandom } from '../../core/random/seeded-random.ts';
 import { testHost } from '../../core/testing/host.ts';
 import { Peer } from '../../core/testing/peer.ts';
 import { SimulatedClock } from '../../core/time/simulated-clock.ts';
+import { HttpError } from '../errors.ts';
 import { CONTENT_LIMITS } from '../limits.ts';
 import { startHttpServer } from '../server.ts';
 import type { HttpRequest } from '../types.ts';
@@ -260,6 +261,28 @@ suite('static files', () => {
     const settled = await site.get('/a.bin');
     assert.equal(`W/${settled.fields.get('etag')}`, young.fields.get('etag'));
     assert.equal((await site.get('/a.bin', `If-None-Match: ${young.fields.get('etag')}`)).status, 304);
+  });
+
+  test('what was read when it was young has a weak tag until it is read again, however late that is', async () => {
+    await using site = await start({ checkEveryMs: 60_000 });
+    await site.put('a.bin', 'first', NOW);
+    const young = await site.get('/a.bin');
+    // Within the same tick of the disk's clock, so with the same size and date.
+    await writeFile(join(site.root, 'a.bin'), 'other');
+    await utimes(join(site.root, 'a.bin'), NOW / 1_000, NOW / 1_000);
+    await site.clock.advance(59_999);
+    const late = await site.get('/a.bin');
+    assert.equal(String(late.body), 'first');
+    assert.equal(late.fields.get('etag'), young.fields.get('etag'));
+    assert.match(late.fields.get('etag') ?? '', /^W/);
+    await site.clock.advance(1);
+    assert.equal(String((await site.get('/a.bin')).body), 'other');
+  });
+
+  test('a prefix that is none, or would lead to another host, is refused at once', () => {
+    const host = testHost('static');
+    for (const prefix of ['', 'a/', '/a', '//', '/a//'])
+      assert.throws(() => createStaticFiles({ ...host, root: '/', prefix }), HttpError);
   });
 
   test('no date lies in the future', async () => {

@@ -53,7 +53,7 @@ export interface StaticFiles extends AsyncDisposable {
   close(): void;
 }
 
-/** @throws HttpError 500 when the prefix does not begin and end with a slash */
+/** @throws HttpError 500 when the prefix does not begin and end with one slash */
 export function createStaticFiles(options: StaticFilesOptions): StaticFiles {
   return new Site(options);
 }
@@ -91,8 +91,8 @@ class Site implements StaticFiles {
       ...options,
     };
     const { prefix } = this.#options;
-    if (!prefix.startsWith('/') || !prefix.endsWith('/'))
-      throw new HttpError(500, `the prefix ${prefix} does not begin and end with a slash`);
+    if (!prefix.startsWith('/') || !prefix.endsWith('/') || prefix.includes('//'))
+      throw new HttpError(500, `the prefix ${prefix} is no path that begins and ends with a slash`);
   }
 
   readonly handle: Handler = (request) => {
@@ -149,19 +149,19 @@ class Site implements StaticFiles {
 
   async #look(name: string): Promise<Shelved | 'folder' | undefined> {
     const foundAtMs = this.#options.clock.monotonic();
+    const type = contentTypeOf(name);
+    const isCodable = this.#options.precompressed.length > 0 && isCompressible(essenceOf(type));
+    const cacheControl = ['Cache-Control', this.#options.cacheControl(name)] as const;
+    const headers = isCodable ? [cacheControl, VARY] : [cacheControl];
     const before = this.#shelf.get(name);
     const plain = await this.#open(name, before?.plain);
     if (plain === undefined || plain === 'folder') {
       this.#takeOff(name);
       return plain;
     }
-    const type = contentTypeOf(name);
-    const isCodable = this.#options.precompressed.length > 0 && isCompressible(essenceOf(type));
     const coded = new Map<ContentCoding, StoredFile>();
     if (isCodable) await this.#addSiblings(coded, name, plain, before?.coded);
     const keptBytes = [plain, ...coded.values()].reduce((sum, file) => sum + file.keptBytes, 0);
-    const cacheControl = ['Cache-Control', this.#options.cacheControl(name)] as const;
-    const headers = isCodable ? [cacheControl, VARY] : [cacheControl];
     const shelved: Shelved = { type, plain, coded, headers, foundAtMs, keptBytes };
     this.#put(name, shelved);
     return shelved;
@@ -234,7 +234,8 @@ class Site implements StaticFiles {
     const { type, coded, plain, headers } = shelved;
     const coding =
       coded.size === 0 ? 'identity' : chooseCoding(request.headers.get('accept-encoding'), [...coded.keys()]);
-    if (coding === undefined) return problem(406, { detail: 'no acceptable content coding', headers });
+    if (coding === undefined)
+      return problem(406, { detail: 'no acceptable content coding', headers: [VARY] });
     const file = coding === 'identity' ? plain : coded.get(coding)!;
     const nowMs = this.#options.clock.now();
     const representation = {
@@ -242,7 +243,7 @@ class Site implements StaticFiles {
       headers,
       nowMs,
       sizeBytes: file.info.sizeBytes,
-      etag: file.etag(nowMs),
+      etag: file.etag,
       lastModifiedMs: Math.min(file.info.modifiedMs, nowMs),
       contentHeaders:
         coding === 'identity' ? [NO_SNIFFING] : [['Content-Encoding', coding] as const, NO_SNIFFING],

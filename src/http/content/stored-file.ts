@@ -64,13 +64,13 @@ async function realPathBelow(files: Files, root: string, path: string): Promise<
 /** How long a date may stand for more than one content, milliseconds: disks date by the second, or better. */
 const YOUNG_MS = 1_000;
 
-function isYoung({ modifiedMs }: FileInfo, nowMs: number): boolean {
-  return nowMs - modifiedMs < YOUNG_MS;
-}
-
 export class StoredFile {
   readonly info: FileInfo;
-  readonly #tag: string;
+  /**
+   * The entity tag, of size, date and identity. It is strong, as those of Apache and nginx are, when the date was old
+   * enough at the time of opening to be this content's alone (RFC 9110 section 8.8.2.2), and weak otherwise.
+   */
+  readonly etag: string;
   readonly #file: OpenFile;
   readonly #isSettled: boolean;
   #bytes: Buffer | undefined;
@@ -79,8 +79,8 @@ export class StoredFile {
   private constructor(file: OpenFile, nowMs: number) {
     this.#file = file;
     this.info = file.info();
-    this.#tag = tagOf(this.info);
-    this.#isSettled = !isYoung(this.info, nowMs);
+    this.#isSettled = nowMs - this.info.modifiedMs >= YOUNG_MS;
+    this.etag = this.#isSettled ? tagOf(this.info) : `W/${tagOf(this.info)}`;
   }
 
   /**
@@ -125,14 +125,6 @@ export class StoredFile {
     return this.#bytes?.length ?? 0;
   }
 
-  /**
-   * The entity tag, of size, date and identity. It is strong, as those of Apache and nginx are, once the date is old
-   * enough to be this content's alone (RFC 9110 section 8.8.2.2), and weak before.
-   */
-  etag(nowMs: number): string {
-    return isYoung(this.info, nowMs) ? `W/${this.#tag}` : this.#tag;
-  }
-
   /** To be released by whoever gets it, when it is not bytes. */
   content(): Uint8Array | Content {
     if (this.#bytes !== undefined) return this.#bytes;
@@ -152,7 +144,9 @@ export class StoredFile {
   /** The last to release it closes the file. */
   release(): void {
     this.#users--;
-    if (this.#users === 0 && this.#bytes === undefined) void this.#file.close();
+    if (this.#users > 0 || this.#bytes !== undefined) return;
+    // Nothing was written that a failure could lose.
+    this.#file.close().catch(() => undefined);
   }
 }
 
