@@ -400,6 +400,19 @@ suite('compressed responses on a socket', () => {
     assert.equal(String(zlib.gunzipSync(body)), long);
   });
 
+  test('a tag that comes back is known by the handler, and named again as it came', async () => {
+    const seen: (string | undefined)[] = [];
+    const handler: Handler = (request) => {
+      seen.push(request.headers.get('if-none-match'));
+      const verdict = evaluateConditions(request, { etag: '"v1"' });
+      return { status: verdict === 'proceed' ? 200 : verdict, headers: [['ETag', '"v1"']] };
+    };
+    const conditional = get().replace('\r\n\r\n', '\r\nIf-None-Match: "v0", "v1--gzip"\r\n\r\n');
+    const received = (await exchange(handler, conditional)).toString('latin1');
+    assert.match(received, /^HTTP\/1\.1 304 .*\r\nETag: "v1--gzip"\r\nVary: Accept-Encoding\r\n/s);
+    assert.deepEqual(seen, ['"v0", "v1--gzip", "v1"']);
+  });
+
   test('HEAD has neither content nor a wrong length', async () => {
     for (const body of [long, streamOf(long)]) {
       const received = (await exchange(() => ({ status: 200, headers: TEXT, body }), get('HEAD'))).toString(

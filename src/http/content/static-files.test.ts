@@ -8,6 +8,7 @@ import {
   rename,
   rm,
   symlink,
+  truncate,
   utimes,
   writeFile,
 } from 'node:fs/promises';
@@ -646,6 +647,44 @@ suite('attacks on static files', () => {
     await site.put('b.bin', 'b');
     // The shelf holds one of each; more would be the reader's that is gone.
     while (site.openCount() > 1) await site.get('/b.bin');
+  });
+
+  test('a client that does not read is not read for', async () => {
+    const size = 50_000_000;
+    let readBytes = 0;
+    let underWay = 0;
+    const files: Files = {
+      ...systemFiles,
+      async open(path, mode) {
+        const file = await systemFiles.open(path, mode);
+        const read = file.read.bind(file);
+        file.read = async (position, into) => {
+          underWay++;
+          const count = await read(position, into);
+          underWay--;
+          readBytes += count;
+          return count;
+        };
+        return file;
+      },
+    };
+    await using site = await start({ files });
+    await site.put('sparse.bin', '');
+    await truncate(join(site.root, 'sparse.bin'), size);
+    const peer = await site.peer();
+    peer.send('GET /sparse.bin HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+    await peer.untilText('\r\n\r\n');
+    peer.connection.pause();
+    // The sockets fill up first; then nothing happens any more.
+    for (let still = 0, seen = -1; still < 1_000; still++) {
+      await new Promise((resolve) => setImmediate(resolve));
+      if (underWay > 0 || readBytes !== seen) still = 0;
+      seen = readBytes;
+    }
+    assert.ok(readBytes < size / 2, `${readBytes} bytes were read`);
+    peer.connection.resume();
+    await peer.untilClosed();
+    assert.equal(readBytes, size);
   });
 
   test('many names hold no more memory and files than the bounds', async () => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import test, { suite } from 'node:test';
+import fc from 'fast-check';
 import { parseWeight, readWeightedList } from './weighted-list.ts';
 
 /** The list as `name(;parameter=value)@weight …`, or undefined. */
@@ -87,6 +88,65 @@ suite('weighted lists', () => {
       assert.equal(read(field), expected);
     });
   }
+
+  test('whatever is written is read the same, with any white space between', () => {
+    const token = fc.string({ unit: fc.constantFrom(...'abz09!#$%&*+-.^_`|~'), minLength: 1, maxLength: 8 });
+    const element = fc.record(
+      {
+        name: fc.oneof(
+          token,
+          fc.tuple(token, token).map((pair) => pair.join('/')),
+        ),
+        parameters: fc.array(
+          fc.record(
+            { name: token, value: fc.string({ unit: 'grapheme-ascii', maxLength: 8 }) },
+            { noNullPrototype: true },
+          ),
+          { maxLength: 4 },
+        ),
+        weight: fc.nat(1_000),
+      },
+      { noNullPrototype: true },
+    );
+    const blank = fc.constantFrom('', ' ', '\t', ' \t ');
+    fc.assert(
+      fc.property(fc.array(element, { maxLength: 10 }), blank, (elements, ows) => {
+        const written = elements.map(({ name, parameters, weight }) => {
+          const quoted = parameters.map((one) => `${one.name}="${one.value.replace(/["\\]/g, '\\$&')}"`);
+          return [name, ...quoted, `q=${(weight / 1_000).toFixed(3)}`].join(`${ows};${ows}`);
+        });
+        assert.deepEqual(readWeightedList(written.join(`${ows},${ows}`)), elements);
+      }),
+    );
+  });
+
+  test('nothing that comes makes it throw, and weights stay within their bounds', () => {
+    const piece = fc.constantFrom(
+      'gzip',
+      '*',
+      '/',
+      ';',
+      'q',
+      '=',
+      '"',
+      '\\',
+      ',',
+      ' ',
+      '0.5',
+      '1',
+      '\t',
+      'é',
+      '\x80',
+    );
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 30 }), (pieces) => {
+        for (const { name, weight } of readWeightedList(pieces.join('')) ?? []) {
+          assert.ok(name !== '' && Number.isInteger(weight) && weight >= 0 && weight <= 1_000);
+        }
+      }),
+      { numRuns: 1_000 },
+    );
+  });
 
   for (const [text, expected] of weights) {
     test(`weight ${JSON.stringify(text)}`, () => assert.equal(parseWeight(text), expected));
