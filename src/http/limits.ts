@@ -114,9 +114,9 @@ export const CONTENT_LIMITS = {
   codedFromBytes: 1_024,
   /** Content up to this is coded at once, bytes: 32 KiB of text take 0.2 to 0.5 ms, and on another thread twice that. */
   codedAtOnceBytes: 32_768,
-  /** Bodies being coded piece by piece at the same time in one `compressed`; more are sent as they are. An encoder
-   * holds 0.25 MiB (gzip) to 0.8 MiB (zstd). */
-  codedStreams: 64,
+  /** Bodies being coded at the same time in one `compressed`, but for those coded at once; more are sent as they are.
+   * An encoder holds 0.25 MiB (gzip) to 0.8 MiB (zstd). */
+  encoders: 64,
   /** A decoded body may be this many times longer than what came, once it is longer than `decodedFreeBytes`. Text
    * reaches 20, and 1,032 is the most that deflate can do. */
   decodedRatio: 100,

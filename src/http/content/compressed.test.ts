@@ -279,7 +279,7 @@ suite('entity tags of compressed responses', () => {
 suite('streams through an encoder', () => {
   test('never more at a time than the bound, and their places come back, read or not', async () => {
     const handler = compressed(() => ({ status: 200, headers: TEXT, body: streamOf(long) }), {
-      maxStreams: 2,
+      maxEncoders: 2,
     });
     const codingOf = async (): Promise<[string | undefined, HttpResponse]> => {
       const response = await handler(requestOf(gzip));
@@ -300,6 +300,17 @@ suite('streams through an encoder', () => {
     (two.body as unknown as { discard(): void }).discard();
     assert.equal((await codingOf())[0], 'gzip');
     assert.equal((await codingOf())[0], undefined);
+  });
+
+  test('long bodies count, too: beyond the bound they are sent as they are', async () => {
+    const body = long.repeat(50);
+    const handler = compressed(() => text(200, body), { maxEncoders: 2 });
+    const responses = await Promise.all(Array.from({ length: 5 }, () => handler(requestOf(gzip))));
+    assert.deepEqual(
+      responses.map((response) => field(response, 'Content-Encoding')),
+      ['gzip', 'gzip', undefined, undefined, undefined],
+    );
+    assert.equal(field(await handler(requestOf(gzip)), 'Content-Encoding'), 'gzip');
   });
 
   test('the source is asked for no more than its reader takes', async () => {

@@ -35,8 +35,8 @@ export interface CompressionOptions {
   readonly isCompressible?: (essence: string) => boolean;
   /** Shorter content is left alone, bytes. Default `CONTENT_LIMITS.codedFromBytes`. */
   readonly fromBytes?: number;
-  /** Bodies coded piece by piece at a time; more go out as they are. Default `CONTENT_LIMITS.codedStreams`. */
-  readonly maxStreams?: number;
+  /** Bodies being coded at a time; more go out as they are. Default `CONTENT_LIMITS.encoders`. */
+  readonly maxEncoders?: number;
 }
 
 /** The same handler, whose responses are coded where the client takes it and it is worth while. */
@@ -73,14 +73,15 @@ class Compressor {
   readonly codings: readonly ContentCoding[];
   readonly #isCompressible: (essence: string) => boolean;
   readonly #fromBytes: number;
-  readonly #maxStreams: number;
-  #streams = 0;
+  readonly #maxEncoders: number;
+  /** At work or waiting for a thread: either way they hold their memory. */
+  #encoders = 0;
 
   constructor(options: CompressionOptions) {
     this.codings = options.codings ?? CODINGS;
     this.#isCompressible = options.isCompressible ?? isCompressible;
     this.#fromBytes = options.fromBytes ?? CONTENT_LIMITS.codedFromBytes;
-    this.#maxStreams = options.maxStreams ?? CONTENT_LIMITS.codedStreams;
+    this.#maxEncoders = options.maxEncoders ?? CONTENT_LIMITS.encoders;
   }
 
   code(
@@ -133,22 +134,26 @@ class Compressor {
         ? response
         : { ...response, headers: codedHeaders(response.headers ?? [], coding), body: coded };
     if (bytes.length <= CONTENT_LIMITS.codedAtOnceBytes) return choose(CODECS[coding].encodeNow(bytes));
+    if (this.#encoders >= this.#maxEncoders) return response;
+    this.#encoders++;
     return new Promise((resolve, reject) => {
-      CODECS[coding].encode(bytes, (error, coded) =>
-        error === null ? resolve(choose(coded)) : reject(error),
-      );
+      CODECS[coding].encode(bytes, (error, coded) => {
+        this.#encoders--;
+        if (error === null) resolve(choose(coded));
+        else reject(error);
+      });
     });
   }
 
   #streamed(response: HttpResponse, body: AsyncIterable<Uint8Array>, coding: ContentCoding): HttpResponse {
-    if (this.#streams >= this.#maxStreams) return response;
-    this.#streams++;
+    if (this.#encoders >= this.#maxEncoders) return response;
+    this.#encoders++;
     const headers = codedHeaders(response.headers ?? [], coding);
     const type = essenceOf(fieldOf(headers, 'Content-Type') ?? '');
     return {
       ...response,
       headers,
-      body: new CodedBody(body, coding, type === FLUSHED, () => this.#streams--),
+      body: new CodedBody(body, coding, type === FLUSHED, () => this.#encoders--),
     };
   }
 }
