@@ -16,6 +16,7 @@ import { cache } from './cache.ts';
 import { database } from './database.ts';
 import { dns } from './dns.ts';
 import { http } from './http.ts';
+import { httpStatic } from './http-static.ts';
 import { mail } from './mail.ts';
 import { measure, probe } from './measure.ts';
 import { objects } from './objects.ts';
@@ -29,6 +30,7 @@ import { storeJournal } from './store-journal.ts';
 const BENCHMARKS: readonly Benchmark[] = [
   dns,
   http,
+  httpStatic,
   api,
   balancer,
   ...storeBenchmarks,
