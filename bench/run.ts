@@ -16,6 +16,7 @@ import { cache } from './cache.ts';
 import { database } from './database.ts';
 import { dns } from './dns.ts';
 import { http } from './http.ts';
+import { httpLatency } from './http-latency.ts';
 import { httpStatic } from './http-static.ts';
 import { mail } from './mail.ts';
 import { measure, probe } from './measure.ts';
@@ -31,6 +32,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   dns,
   http,
   httpStatic,
+  httpLatency,
   api,
   balancer,
   ...storeBenchmarks,
