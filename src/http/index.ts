@@ -1,9 +1,22 @@
 /** HTTP/1.1: server, client, router, and what handlers need. See README.md. */
 export { takeArrived } from './body.ts';
-export { createHttpClient, type HttpClient, type HttpClientOptions } from './client.ts';
+export {
+  createHttpClient,
+  type HttpClient,
+  type HttpClientCounters,
+  type HttpClientOptions,
+  isPublicAddress,
+  type ProxyOptions,
+  type TlsOptions,
+} from './client/index.ts';
 export { type ConditionalRequest, evaluateConditions, ifRangeHolds, type Validators } from './conditional.ts';
 export { HttpClientError, type HttpClientErrorCode, HttpError } from './errors.ts';
-export { DEFAULT_HTTP_LIMITS, type HttpLimits } from './limits.ts';
+export {
+  DEFAULT_HTTP_CLIENT_LIMITS,
+  DEFAULT_HTTP_LIMITS,
+  type HttpClientLimits,
+  type HttpLimits,
+} from './limits.ts';
 export { type ProblemDetails, problem, problemOf } from './problem.ts';
 export { type ByteRange, contentRange, parseRange, type RangeRequest, unsatisfiedRange } from './range.ts';
 export { empty, json, text } from './reply.ts';
@@ -13,11 +26,14 @@ export type {
   Body,
   ClientRequest,
   ClientResponse,
+  ContentDecoding,
   Handler,
   HeaderFields,
   HeaderList,
   HttpRequest,
   HttpResponse,
+  RedirectPolicy,
+  RetryAfterPolicy,
 } from './types.ts';
 export { formatDate, parseDate } from './wire/date.ts';
 export { Fields } from './wire/fields.ts';
