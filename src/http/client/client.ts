@@ -90,7 +90,7 @@ class Client implements HttpClient {
       return decoded(request, await this.#follow(request, cancellation));
     } catch (thrown) {
       this.#failedCount++;
-      throw this.#closing.signal.aborted ? closedError(thrown) : thrown;
+      throw thrown;
     } finally {
       cancellation.last();
     }
@@ -175,13 +175,6 @@ class Client implements HttpClient {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
-}
-
-/** Whatever a request failed of while the client closed, it is the close that the caller should hear of. */
-function closedError(thrown: unknown): unknown {
-  if (thrown instanceof HttpClientError && thrown.code !== 'connection-lost') return thrown;
-  const unsent = thrown instanceof HttpClientError && thrown.unsent;
-  return new HttpClientError('aborted', 'the client is closed', { fault: 'local', cause: thrown, unsent });
 }
 
 function decoded(request: ClientRequest, response: ClientResponse): ClientResponse {

@@ -160,6 +160,11 @@ export class ClientConnection implements ConnectionHandler, BodySource {
     this.#connection.destroy();
   }
 
+  /** Ends it for the caller’s sake, with whatever is under way. */
+  abort(): void {
+    this.#fail('aborted', 'the client is closed');
+  }
+
   #now(): number {
     return this.#clock.monotonic();
   }
@@ -445,7 +450,8 @@ export class ClientConnection implements ConnectionHandler, BodySource {
 
   #errorOf(code: HttpClientErrorCode, message: string, cause?: unknown): HttpClientError {
     const answerBegun = this.#exchange?.answerBegun ?? false;
-    return new HttpClientError(code, message, { cause, answerBegun, retryable: RETRYABLE.has(code) });
+    const fault = code === 'aborted' || code === 'request-body-failed' ? 'local' : 'remote';
+    return new HttpClientError(code, message, { cause, fault, answerBegun, retryable: RETRYABLE.has(code) });
   }
 
   #settleFailure(error: HttpClientError): void {

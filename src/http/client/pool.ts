@@ -232,7 +232,7 @@ export class Pool {
   close(): void {
     this.#isClosed = true;
     for (const origin of [...this.#origins.values()]) {
-      for (const connection of [...origin.connections]) connection.destroy();
+      for (const connection of [...origin.connections]) connection.abort();
     }
   }
 }

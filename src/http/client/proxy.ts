@@ -44,8 +44,8 @@ export function isExcepted({ host, port }: RequestUrl, except: readonly string[]
     if (rule === '*') return true;
     const { pattern, rulePort } = splitPort(rule.toLowerCase());
     if (rulePort !== undefined && rulePort !== String(port)) return false;
-    if (address === undefined) return isAtOrBelow(name, pattern);
     const range = parseRange(pattern);
+    if (address === undefined) return range === undefined && isAtOrBelow(name, pattern);
     return range !== undefined && isWithin(address, range);
   });
 }
