@@ -8,7 +8,7 @@
  */
 import { HttpClientError } from '../errors.ts';
 import { MAX_REDIRECTS } from '../limits.ts';
-import type { ClientRequest, ClientResponse } from '../types.ts';
+import type { ClientRequest, ClientResponse, RedirectPolicy, RetryAfterPolicy } from '../types.ts';
 import { Cancellation } from './cancellation.ts';
 import type { Call } from './connection.ts';
 import type { Route } from './dial.ts';
@@ -87,7 +87,7 @@ class Client implements HttpClient {
     const cancellation = new Cancellation(this.#settings.clock, this.#closing.signal, signal, totalTimeoutMs);
     try {
       cancellation.check();
-      return decoded(request, await this.#follow(request, cancellation));
+      return decoded(request, await this.#answerTo(request, cancellation));
     } catch (thrown) {
       this.#failedCount++;
       throw thrown;
@@ -96,16 +96,26 @@ class Client implements HttpClient {
     }
   }
 
-  async #follow(first: ClientRequest, cancellation: Cancellation): Promise<ClientResponse> {
-    const policy = first.redirect;
-    if (policy === undefined) return this.#persist(first, cancellation);
+  /** The plain case goes straight through: each promise on the way costs as much as parsing a small answer. */
+  #answerTo(request: ClientRequest, cancellation: Cancellation): Promise<ClientResponse> {
+    const { redirect } = request;
+    return redirect === undefined
+      ? this.#persist(request, cancellation)
+      : this.#follow(request, redirect, cancellation);
+  }
+
+  async #follow(
+    first: ClientRequest,
+    policy: RedirectPolicy,
+    cancellation: Cancellation,
+  ): Promise<ClientResponse> {
     if (!Number.isInteger(policy.follow) || policy.follow < 0 || policy.follow > MAX_REDIRECTS)
       throw invalid(`redirect.follow is not 0 to ${MAX_REDIRECTS}`);
     let request = first;
     for (let count = 0; ; count++) {
       const response = await this.#persist(request, cancellation);
       if (policy.follow === 0) return response;
-      const next = this.#nextOf(request, response);
+      const next = this.#nextOf(request, policy, response);
       if (next === undefined) return response;
       response.body.discard();
       if (count === policy.follow)
@@ -117,10 +127,13 @@ class Client implements HttpClient {
     }
   }
 
-  #nextOf(request: ClientRequest, response: ClientResponse): ClientRequest | undefined {
-    if (response.upgraded !== undefined || request.redirect === undefined) return undefined;
+  #nextOf(
+    request: ClientRequest,
+    policy: RedirectPolicy,
+    response: ClientResponse,
+  ): ClientRequest | undefined {
     try {
-      return redirected(request, request.redirect, response.status, response.headers);
+      return redirected(request, policy, response.status, response.headers);
     } catch (thrown) {
       response.body.discard();
       throw thrown;
@@ -128,12 +141,21 @@ class Client implements HttpClient {
   }
 
   /** Sends it again as often as the server asks, and the caller allows. */
-  async #persist(request: ClientRequest, cancellation: Cancellation): Promise<ClientResponse> {
-    const policy = request.retryAfter;
+  #persist(request: ClientRequest, cancellation: Cancellation): Promise<ClientResponse> {
+    const { retryAfter } = request;
+    return retryAfter === undefined
+      ? this.#send(request, cancellation)
+      : this.#sendAgain(request, retryAfter, cancellation);
+  }
+
+  async #sendAgain(
+    request: ClientRequest,
+    policy: RetryAfterPolicy,
+    cancellation: Cancellation,
+  ): Promise<ClientResponse> {
     const { clock } = this.#settings;
     for (let attempt = 0; ; attempt++) {
       const response = await this.#send(request, cancellation);
-      if (policy === undefined) return response;
       const waitMs = retryAfterMs(request, policy, attempt, response, clock.now());
       if (waitMs === undefined) return response;
       response.body.discard();
@@ -147,7 +169,8 @@ class Client implements HttpClient {
     const call: Call = { request, outgoing: outgoingOf(request, route), cancellation };
     // Who wants an answer soon does not wait longer than that for a connection.
     const waitMs = Math.min(this.#settings.bounds.queueTimeoutMs, call.outgoing.timeoutMs);
-    const { connection, isReused } = await this.#pool.acquire(route, cancellation, waitMs, false);
+    const { connection, isReused } =
+      this.#pool.takeFree(route) ?? (await this.#pool.acquire(route, cancellation, waitMs));
     try {
       return await connection.exchange(call);
     } catch (thrown) {
@@ -156,7 +179,7 @@ class Client implements HttpClient {
     // The server closed the kept connection just as we wrote: once more, on a fresh one.
     cancellation.check();
     this.#repeatedCount++;
-    const second = await this.#pool.acquire(route, cancellation, waitMs, true);
+    const second = await this.#pool.acquire(route, cancellation, waitMs);
     return second.connection.exchange(call);
   }
 

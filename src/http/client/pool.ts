@@ -29,6 +29,8 @@ interface Waiter {
   readonly turn: number;
   readonly cancellation: Cancellation;
   readonly resolve: (lease: Lease | Promise<Lease>) => void;
+  /** Leaves the queue with this error. */
+  readonly leave: (error: HttpClientError) => void;
   /** Ends its timer and its listening; it has left the queue. */
   readonly served: () => void;
 }
@@ -62,19 +64,22 @@ export class Pool {
     };
   }
 
+  /** A connection that is free now. */
+  takeFree(route: Route): Lease | undefined {
+    const connection = this.#origins.get(routeKey(route))?.takeFree();
+    return connection === undefined ? undefined : this.#reused(connection);
+  }
+
   /**
+   * Another connection; a free one only where there may be no other.
    * @param waitMs how long it may wait for a connection, milliseconds
-   * @param isFresh whether only a new connection will do, as far as there is room for one
    * @throws HttpClientError, always `unsent`
    */
-  async acquire(route: Route, cancellation: Cancellation, waitMs: number, isFresh: boolean): Promise<Lease> {
+  async acquire(route: Route, cancellation: Cancellation, waitMs: number): Promise<Lease> {
     const origin = this.#originOf(route);
-    if (!isFresh) {
-      const connection = origin.takeFree();
-      if (connection !== undefined) return this.#reused(connection);
-    }
-    if (origin.isFull || !this.#makeRoom()) return this.#wait(origin, cancellation, waitMs);
-    return this.#dial(origin, cancellation);
+    if (!origin.isFull && this.#makeRoom()) return this.#dial(origin, cancellation);
+    const connection = origin.takeFree();
+    return connection === undefined ? this.#wait(origin, cancellation, waitMs) : this.#reused(connection);
   }
 
   #originOf(route: Route): Origin {
@@ -147,19 +152,18 @@ export class Pool {
       this.#take(waiter);
       reject(error);
     };
-    const { signal } = cancellation;
     const onAbort = (): void => leave(cancellation.error(true));
     const timer: Timer = clock.schedule(waitMs, () =>
       leave(busy('pool-timeout', 'no free connection in time')),
     );
     const served = (): void => {
       timer.cancel();
-      signal.removeEventListener('abort', onAbort);
+      cancellation.own?.removeEventListener('abort', onAbort);
     };
-    const waiter: Waiter = { origin, turn: ++this.#turns, cancellation, resolve, served };
+    const waiter: Waiter = { origin, turn: ++this.#turns, cancellation, resolve, leave, served };
     origin.waiting.add(waiter);
     this.#waitingCount++;
-    signal.addEventListener('abort', onAbort, { once: true });
+    cancellation.own?.addEventListener('abort', onAbort, { once: true });
     return promise;
   }
 
@@ -228,10 +232,11 @@ export class Pool {
     this.#placeFreed(origin);
   }
 
-  /** Ends all connections; those who wait are told by the signal that closes the client. */
+  /** Ends all connections and waits; what is being connected is ended by the signal that closes the client. */
   close(): void {
     this.#isClosed = true;
     for (const origin of [...this.#origins.values()]) {
+      for (const waiter of [...origin.waiting]) waiter.leave(waiter.cancellation.error(true));
       for (const connection of [...origin.connections]) connection.abort();
     }
   }
