@@ -28,7 +28,8 @@ const ANSWERS = [
 ];
 
 type Act =
-  | { readonly kind: 'answer'; readonly answer: number; readonly cut: number }
+  /** The first `cut` bytes of an answer; `split`: and then the others. */
+  | { readonly kind: 'answer' | 'split'; readonly answer: number; readonly cut: number }
   | { readonly kind: 'wait'; readonly ms: number }
   | { readonly kind: 'end' | 'reset' | 'deaf' };
 
@@ -36,7 +37,7 @@ const act: fc.Arbitrary<Act> = fc.oneof(
   {
     weight: 6,
     arbitrary: fc.record({
-      kind: fc.constant('answer' as const),
+      kind: fc.constantFrom('answer' as const, 'answer' as const, 'split' as const),
       answer: fc.nat(ANSWERS.length - 1),
       cut: fc.oneof(fc.constant(1_000), fc.nat(80)),
     }),
@@ -51,8 +52,16 @@ const act: fc.Arbitrary<Act> = fc.oneof(
   },
 );
 
+/** A good answer, and then none: what makes a client think of a second try. */
+const goodThenCut = fc
+  .tuple(fc.nat(4), fc.constantFrom('end' as const, 'reset' as const))
+  .map(([answer, kind]): Act[][] => [[{ kind: 'answer', answer, cut: 1_000 }], [{ kind }]]);
+
 /** What one connection does, each time that bytes come. */
-const plan = fc.array(fc.array(act, { maxLength: 3 }), { minLength: 1, maxLength: 6 });
+const plan = fc.oneof(
+  { weight: 3, arbitrary: fc.array(fc.array(act, { maxLength: 3 }), { minLength: 1, maxLength: 6 }) },
+  { weight: 1, arbitrary: goodThenCut },
+);
 
 const wish = fc.record({
   method: fc.constantFrom('GET', 'POST', 'PUT'),
@@ -78,6 +87,11 @@ async function perform(clock: SimulatedClock, connection: Connection, acts: read
     switch (step.kind) {
       case 'answer':
         connection.write(ANSWERS[step.answer]!.slice(0, step.cut));
+        break;
+      case 'split':
+        connection.write(ANSWERS[step.answer]!.slice(0, step.cut));
+        await clock.sleep(1);
+        connection.write(ANSWERS[step.answer]!.slice(step.cut));
         break;
       case 'wait':
         await clock.sleep(step.ms);

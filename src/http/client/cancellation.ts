@@ -46,7 +46,8 @@ export class Cancellation {
   error(unsent: boolean): HttpClientError {
     if (this.#whole?.signal.aborted === true)
       return new HttpClientError('total-timeout', 'the request took too long', { unsent, retryable: true });
-    return new HttpClientError('aborted', 'the request was aborted', { fault: 'local', unsent });
+    const cause = this.own?.reason;
+    return new HttpClientError('aborted', 'the request was aborted', { fault: 'local', cause, unsent });
   }
 
   /** @throws HttpClientError when cancelled */

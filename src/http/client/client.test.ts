@@ -133,6 +133,7 @@ suite('an HTTP client', () => {
       { url: `${url}/é` },
       { url: `${url}/a\r\nX: y` },
       { url, method: 'GE T' },
+      { url, method: 'CONNECT' },
       { url, headers: [['X', 'a\r\nY: b']] as const },
       { url, headers: [['X Y', 'a']] as const },
       { url, headers: [['Transfer-Encoding', 'chunked']] as const },

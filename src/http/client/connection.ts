@@ -128,6 +128,8 @@ export class ClientConnection implements ConnectionHandler, BodySource {
       this.#session.sendRequest(call.outgoing, this.#now());
     } catch (thrown) {
       // Nothing was sent: the connection is as good as before.
+      this.#deadlines.idleUntil(this.#idleUntilMs);
+      this.#arm();
       this.#pool.release(this);
       return Promise.reject(notSendable(thrown));
     }
@@ -190,7 +192,7 @@ export class ClientConnection implements ConnectionHandler, BodySource {
 
   async #stream(exchange: Exchange, body: RequestBody, expectContinue: boolean): Promise<void> {
     const source = isWhole(body) ? [asBytes(body)][Symbol.iterator]() : body[Symbol.asyncIterator]();
-    const leave = (): void => void Promise.resolve(source.return?.()).catch(() => undefined);
+    const leave = (): void => void (async () => source.return?.())().catch(() => undefined);
     exchange.stopSending = () => {
       exchange.stopSending = undefined;
       // The content is not complete, so nothing can follow it.

@@ -103,6 +103,16 @@ suite('a pool', () => {
     assert.equal(world.client.counters.connections, 0);
   });
 
+  test('closes a connection on which nothing was ever sent, too', async () => {
+    await using world = new World();
+    const server = await world.serve();
+    const request = world.client.request({ url: server.url, headers: [['X', 'a\r\nb']] });
+    await assert.rejects(settle(world.clock, request), failure('invalid-request'));
+    assert.equal(world.client.counters.free, 1);
+    await runOut(world.clock, 4_000);
+    assert.equal(world.client.counters.connections, 0);
+  });
+
   test('does not use a connection whose time is over though its timer has not fired', async () => {
     await using world = new World({ idleTimeoutMs: 4_000 });
     const server = await world.serve();
