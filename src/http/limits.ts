@@ -100,7 +100,7 @@ export interface HttpClientLimits {
   readonly resolveTimeoutMs: number;
   /** From the first attempt to a connection, over all addresses, milliseconds. undici 10 s, curl 300 s. */
   readonly connectTimeoutMs: number;
-  /** The TLS handshake, milliseconds. */
+  /** The TLS handshake, milliseconds; the network itself gives it 10 s at most. */
   readonly tlsTimeoutMs: number;
   /** A proxy's answer to CONNECT, milliseconds: it connects meanwhile, and has its own time-out for that. */
   readonly tunnelTimeoutMs: number;
