@@ -487,7 +487,7 @@ suite('an HTTP server survives', () => {
 });
 
 suite('an HTTP server stops', () => {
-  test('idle connections at once, busy ones after their answer', async () => {
+  test('idle connections after a grace, busy ones after their answer', async () => {
     const gate = Promise.withResolvers<void>();
     const begun = Promise.withResolvers<void>();
     await using running = await start(async () => {
@@ -500,6 +500,7 @@ suite('an HTTP server stops', () => {
     busy.send(get('/'));
     await begun.promise;
     const closed = running.server.close(10_000);
+    await running.clock.advance(250);
     assert.equal((await idle.untilClosed()).length, 0);
     gate.resolve();
     assert.match((await busy.untilClosed()).toString(), /Connection: close\r\n\r\ndone$/);

@@ -454,7 +454,10 @@ suite('a server session writes', () => {
     const oldSized = afterRequest('GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n');
     oldSized.sendResponse({ status: 200, headers: [], size: 0 });
     oldSized.sendEnd(0);
-    assert.equal(output(oldSized), 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: keep-alive\r\n\r\n');
+    assert.equal(
+      output(oldSized),
+      'HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: keep-alive\r\nKeep-Alive: timeout=75\r\n\r\n',
+    );
     assert.equal(oldSized.idle, true);
   });
 

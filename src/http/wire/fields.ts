@@ -84,12 +84,7 @@ export interface FieldLimits {
  * Parses field lines; `text` is latin1 and from `from` up to `to` holds whole lines, each ending in CRLF, without
  * the empty line.
  */
-export function parseFields(
-  text: string,
-  from: number,
-  to: number,
-  limits: FieldLimits,
-): Fields | Malformed {
+export function parseFields(text: string, from: number, to: number, limits: FieldLimits): Fields | Malformed {
   const flat: string[] = [];
   let at = from;
   while (at < to) {

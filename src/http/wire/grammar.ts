@@ -94,7 +94,8 @@ function isHost(text: string, end: number): boolean {
 function isIpLiteral(text: string): boolean {
   if ((text.charCodeAt(0) | 0x20) === 0x76) {
     const dot = text.indexOf('.');
-    if (dot < 2 || dot === text.length - 1 || !allOf(FUTURE_ADDRESS, text, dot + 1, text.length)) return false;
+    if (dot < 2 || dot === text.length - 1 || !allOf(FUTURE_ADDRESS, text, dot + 1, text.length))
+      return false;
     return isHex(text.slice(1, dot), dot - 1);
   }
   const gap = text.indexOf('::');
@@ -117,7 +118,9 @@ function groupsOf(text: string, mayEndInIpv4: boolean): number {
 
 function isIpv4(text: string): boolean {
   const octets = text.split('.');
-  return octets.length === 4 && octets.every((octet) => decimal(octet) <= 255 && String(decimal(octet)) === octet);
+  return (
+    octets.length === 4 && octets.every((octet) => decimal(octet) <= 255 && String(decimal(octet)) === octet)
+  );
 }
 
 function isHex(text: string, maxDigits: number): boolean {
