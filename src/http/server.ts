@@ -18,8 +18,7 @@ import { type Informant, ServerRequest } from './request.ts';
 import { HttpSession, type SessionEvent } from './session.ts';
 import type { Handler, HeaderList, HttpRequest, HttpResponse } from './types.ts';
 import { formatDate } from './wire/date.ts';
-import { encodeFields, encodeStatusLine, UnsendableError } from './wire/encode-head.ts';
-import { equalsIgnoreCase } from './wire/grammar.ts';
+import { encodeFields, encodeStatusLine } from './wire/encode-head.ts';
 import type { Malformed } from './wire/malformed.ts';
 import type { RequestHead } from './wire/request-head.ts';
 
@@ -610,14 +609,10 @@ class ServerConnection implements ConnectionHandler, BodySource, Informant {
 /** The content's size; undefined when it is not known, or goes out in chunks to carry trailers. */
 function sizeOf(
   { method, version }: HttpRequest,
-  { status, headers, trailers }: HttpResponse,
+  { status, trailers }: HttpResponse,
   body: HttpResponse['body'],
 ): number | undefined {
-  if (trailers !== undefined) {
-    if (headers?.some(([name]) => equalsIgnoreCase(name, 'content-length')))
-      throw new UnsendableError('Content-Length and trailers exclude each other');
-    if (version === '1.1') return undefined;
-  }
+  if (trailers !== undefined && version === '1.1') return undefined;
   if (body === undefined) return method === 'HEAD' || status === 304 ? undefined : 0;
   return typeof body === 'string' || body instanceof Uint8Array ? body.length : undefined;
 }

@@ -65,8 +65,9 @@ export interface HttpResponse {
   readonly headers?: HeaderList;
   /** A string is sent as UTF-8. An iterable of unknown length is sent chunked, unless Content-Length is given. */
   readonly body?: string | Uint8Array | AsyncIterable<Uint8Array>;
-  /** Fields sent behind the content, asked for once it has gone out; the content is then chunked and takes no
-   * Content-Length. Announce their names in a Trailer field. HTTP/1.0 clients and HEAD get none. RFC 9110 section 6.5. */
+  /** Fields sent behind the content, asked for once it has gone out. The content is then chunked, unless the
+   * headers give its length: then there must be none. Announce their names in a Trailer field. HTTP/1.0 clients and
+   * HEAD get none. RFC 9110 section 6.5. */
   readonly trailers?: () => HeaderList;
   /** With status 101: takes the connection over after the head was sent; `early` are bytes already received. */
   readonly upgrade?: (connection: Connection, early: Buffer) => void;
