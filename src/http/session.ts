@@ -615,7 +615,7 @@ export class HttpSession {
     if (this.#outgoing === 'length' && this.#outgoingLeft > 0) {
       throw new UnsendableError('the content is shorter than declared');
     }
-    if (this.#outgoing === 'length' && trailers.length > 0)
+    if (this.#outgoing === 'length' && trailers.length > 0 && this.#peerVersion === '1.1')
       throw new UnsendableError('Content-Length and trailers exclude each other');
     if (this.#outgoing === 'chunked') this.#writeText(`0\r\n${encodeTrailers(trailers)}\r\n`);
     this.#outgoing = 'none';
