@@ -11,7 +11,7 @@
  *
  * RFC 9112 sections 6, 7, 9; states in session-states.ts.
  */
-import { assert } from '../core/assert.ts';
+import { AssertionFailed, assert } from '../core/assert.ts';
 import type { HttpLimits } from './limits.ts';
 import { after, type Half, type HalfState, type Step } from './session-states.ts';
 import type { HeaderList } from './types.ts';
@@ -674,7 +674,8 @@ export class HttpSession {
   #step(half: Half, step: Step): void {
     const from = half === 'request' ? this.#request : this.#response;
     const to = after(half, from, step);
-    assert(to !== undefined, `${half} cannot ${step} while ${from}`);
+    // Not an assert: its words would be put together at every step.
+    if (to === undefined) throw new AssertionFailed(`${half} cannot ${step} while ${from}`);
     if (half === 'request') this.#request = to;
     else this.#response = to;
   }
