@@ -15,7 +15,7 @@ import type { Benchmark } from './benchmark.ts';
 import { cache } from './cache.ts';
 import { database } from './database.ts';
 import { dns } from './dns.ts';
-import { http } from './http.ts';
+import { httpBenchmarks } from './http.ts';
 import { mail } from './mail.ts';
 import { measure, probe } from './measure.ts';
 import { objects } from './objects.ts';
@@ -27,7 +27,7 @@ import { storeAlone } from './store-alone.ts';
 
 const BENCHMARKS: readonly Benchmark[] = [
   dns,
-  http,
+  ...httpBenchmarks,
   api,
   balancer,
   ...storeBenchmarks,
