@@ -33,7 +33,7 @@ const LARGE = 'x'.repeat(1_000_000);
 const MODES: Readonly<Record<string, readonly string[]>> = {
   'slow heads (-H)': ['-H', '-i', '1', '-x', '24'],
   'slow bodies (-B)': ['-B', '-i', '1', '-s', '8192', '-x', '10', '-t', 'POST'],
-  'many ranges (-R)': ['-R', '-a', '10', '-b', '3000', '-t', 'HEAD'],
+  'many ranges (-R)': ['-R', '-a', '10', '-b', '500', '-t', 'HEAD'],
   'slow readers (-X)': ['-X', '-w', '512', '-y', '1024', '-n', '1', '-z', '32', '-k', '3'],
 };
 
