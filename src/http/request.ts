@@ -38,8 +38,8 @@ export class ServerRequest implements HttpRequest {
     head: RequestHead,
     incoming: IncomingBody | undefined,
     connection: Connection,
-    informant: Informant,
     random: Random,
+    informant: Informant,
   ) {
     this.method = head.method;
     this.target = head.target;
