@@ -15,7 +15,7 @@ import type { Benchmark } from './benchmark.ts';
 import { cache } from './cache.ts';
 import { database } from './database.ts';
 import { dns } from './dns.ts';
-import { http } from './http.ts';
+import { httpBenchmarks } from './http.ts';
 import { httpLatency } from './http-latency.ts';
 import { httpStatic } from './http-static.ts';
 import { mail } from './mail.ts';
@@ -30,7 +30,7 @@ import { storeJournal } from './store-journal.ts';
 
 const BENCHMARKS: readonly Benchmark[] = [
   dns,
-  http,
+  ...httpBenchmarks,
   httpStatic,
   httpLatency,
   api,
