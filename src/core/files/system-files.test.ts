@@ -1,12 +1,63 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { suite, test } from 'node:test';
 import { type FilesUnderTest, filesContract } from '../testing/files-contract.ts';
-import { systemFiles } from './system-files.ts';
+import type { Files } from './files.ts';
+import { SyncPace } from './sync-pace.ts';
+import { createSystemFiles, systemFiles } from './system-files.ts';
 
-async function temporaryFolder(): Promise<FilesUnderTest> {
+const folders = (files: Files) => async (): Promise<FilesUnderTest> => {
   const folder = await mkdtemp(join(tmpdir(), 'octet-files-'));
-  return { files: systemFiles, folder, [Symbol.asyncDispose]: () => rm(folder, { recursive: true }) };
+  return { files, folder, [Symbol.asyncDispose]: () => rm(folder, { recursive: true }) };
+};
+
+filesContract('system', folders(systemFiles));
+filesContract('system, its small syncs at once', folders(createSystemFiles(paceOfFastDisk())));
+
+function paceOfFastDisk(): SyncPace {
+  const pace = new SyncPace();
+  while (!pace.atOnce) {
+    pace.begin();
+    pace.end(0);
+  }
+  return pace;
 }
 
-filesContract('system', temporaryFolder);
+test('small syncs at once leave the event loop its turns', async () => {
+  await using subject = await folders(createSystemFiles(paceOfFastDisk()))();
+  const file = await subject.files.open(`${subject.folder}/f`, 'create');
+  let turned = false;
+  setImmediate(() => (turned = true));
+  for (let written = 0; !turned; written += 8) {
+    file.writeSync(written, Buffer.from('written\n'));
+    await file.sync('little');
+  }
+  await file.close();
+});
+
+suite('files of the machine', {
+  skip: process.platform === 'win32' ? 'no such links or pipes' : false,
+}, () => {
+  test('realPath and stat follow symbolic links, and a circle of them is an error', async () => {
+    await using subject = await folders(systemFiles)();
+    const { folder } = subject;
+    await writeFile(join(folder, 'f'), 'text');
+    await symlink('f', join(folder, 'link'));
+    await symlink('circle', join(folder, 'circle'));
+    const real = await systemFiles.realPath(`${folder}/f`);
+    assert.equal(await systemFiles.realPath(`${folder}/link`), real);
+    assert.deepEqual(await systemFiles.stat(`${folder}/link`), await systemFiles.stat(`${folder}/f`));
+    await assert.rejects(systemFiles.realPath(`${folder}/circle`), { code: 'ELOOP' });
+  });
+
+  test('a pipe is opened without waiting for who writes, and is no file', async () => {
+    await using subject = await folders(systemFiles)();
+    execFileSync('mkfifo', [join(subject.folder, 'pipe')]);
+    const pipe = await systemFiles.open(`${subject.folder}/pipe`, 'read');
+    assert.partialDeepStrictEqual(pipe.info(), { isFile: false, isFolder: false });
+    await pipe.close();
+  });
+});

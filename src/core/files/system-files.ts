@@ -2,17 +2,21 @@
  * Files of the machine. `readSync` and `writeSync` are many times cheaper than the way through the thread pool for
  * what the operating system has in its cache.
  */
-import { fdatasync, ftruncate, read, readSync, write, writeSync } from 'node:fs';
+import { fdatasync, fdatasyncSync, ftruncate, read, readSync, type Stats, write, writeSync } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
+import { performance } from 'node:perf_hooks';
 import { codeOf } from '../errors.ts';
-import type { FileInfo, Files, OpenFile, OpenMode } from './files.ts';
+import { turn } from '../time/turn.ts';
+import type { FileInfo, Files, OpenFile, OpenMode, Written } from './files.ts';
 import { lockFolder } from './folder-lock.ts';
+import { SyncPace } from './sync-pace.ts';
 
-const { O_CREAT, O_EXCL, O_RDONLY, O_RDWR } = fs.constants;
+const { O_CREAT, O_EXCL, O_NONBLOCK = 0, O_RDONLY, O_RDWR } = fs.constants;
 
 const FLAGS: Readonly<Record<OpenMode, number>> = {
-  read: O_RDONLY,
+  // A pipe would keep a thread until somebody writes into it; for a file O_NONBLOCK means nothing.
+  read: O_RDONLY | O_NONBLOCK,
   write: O_RDWR,
   create: O_RDWR | O_CREAT | O_EXCL,
   open: O_RDWR | O_CREAT,
@@ -22,65 +26,82 @@ const FLAGS: Readonly<Record<OpenMode, number>> = {
 const FILE_MODE = 0o600;
 const FOLDER_MODE = 0o700;
 
-export const systemFiles: Files = {
-  async open(path: string, mode: OpenMode): Promise<OpenFile> {
-    const handle = await fs.open(path, FLAGS[mode], FILE_MODE);
-    try {
-      const info = await handle.stat();
-      if (info.isDirectory()) throw Object.assign(new Error(`EISDIR: open '${path}'`), { code: 'EISDIR' });
-      return new SystemOpenFile(path, handle, info.size);
-    } catch (error) {
-      await handle.close();
-      throw error;
-    }
-  },
+/** The machine's own, for the whole process: what is learned of the disk's pace is of use to all who write to it. */
+export const systemFiles: Files = createSystemFiles();
 
-  async stat(path: string): Promise<FileInfo | undefined> {
-    try {
-      const info = await fs.stat(path);
-      const isFolder = info.isDirectory();
-      return { sizeBytes: isFolder ? 0 : info.size, isFolder };
-    } catch (error) {
-      if (isMissing(error)) return undefined;
-      throw error;
-    }
-  },
+/** @param pace what is known of the disk already */
+export function createSystemFiles(pace: SyncPace = new SyncPace()): Files {
+  return {
+    open: (path, mode) => open(path, mode, pace),
+    stat,
+    realPath,
+    list,
+    makeFolder,
+    rename: (from, to) => fs.rename(from, to),
+    remove,
+    removeFolder: (path) => fs.rm(path, { recursive: true, force: true }),
+    syncFolder,
+    lock: lockFolder,
+  };
+}
 
-  async list(folder: string): Promise<string[]> {
-    try {
-      return (await fs.readdir(folder)).sort();
-    } catch (error) {
-      if (codeOf(error) === 'ENOENT') return [];
-      throw error;
-    }
-  },
+async function open(path: string, mode: OpenMode, pace: SyncPace): Promise<OpenFile> {
+  const handle = await fs.open(path, FLAGS[mode], FILE_MODE);
+  try {
+    const info = infoOf(await handle.stat());
+    if (info.isFolder) throw Object.assign(new Error(`EISDIR: open '${path}'`), { code: 'EISDIR' });
+    return new SystemOpenFile(path, handle, info, pace);
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+}
 
-  async makeFolder(path: string): Promise<void> {
-    const whole = resolve(path);
-    const first = await fs.mkdir(whole, { recursive: true, mode: FOLDER_MODE });
-    if (first === undefined) return syncIfPermitted(dirname(whole));
-    for (let folder = dirname(whole); folder.length > dirname(first).length; folder = dirname(folder)) {
-      await syncFolder(folder);
-    }
-    await syncFolder(dirname(first));
-  },
+async function stat(path: string): Promise<FileInfo | undefined> {
+  try {
+    return infoOf(await fs.stat(path));
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+}
 
-  rename: (from: string, to: string) => fs.rename(from, to),
+async function realPath(path: string): Promise<string | undefined> {
+  try {
+    const real = await fs.realpath(path);
+    return process.platform === 'win32' ? real.replaceAll('\\', '/') : real;
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+}
 
-  async remove(path: string): Promise<void> {
-    try {
-      await fs.unlink(path);
-    } catch (error) {
-      if (!isMissing(error)) throw error;
-    }
-  },
+async function list(folder: string): Promise<string[]> {
+  try {
+    return (await fs.readdir(folder)).sort();
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return [];
+    throw error;
+  }
+}
 
-  removeFolder: (path: string) => fs.rm(path, { recursive: true, force: true }),
+async function makeFolder(path: string): Promise<void> {
+  const whole = resolve(path);
+  const first = await fs.mkdir(whole, { recursive: true, mode: FOLDER_MODE });
+  if (first === undefined) return syncIfPermitted(dirname(whole));
+  for (let folder = dirname(whole); folder.length > dirname(first).length; folder = dirname(folder)) {
+    await syncFolder(folder);
+  }
+  await syncFolder(dirname(first));
+}
 
-  syncFolder,
-
-  lock: lockFolder,
-};
+async function remove(path: string): Promise<void> {
+  try {
+    await fs.unlink(path);
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+  }
+}
 
 async function syncFolder(folder: string): Promise<void> {
   // Windows has no handle on a folder to sync; NTFS journals its names by itself.
@@ -102,6 +123,17 @@ async function syncIfPermitted(folder: string): Promise<void> {
   }
 }
 
+function infoOf(stats: Stats): FileInfo {
+  const isFolder = stats.isDirectory();
+  return {
+    sizeBytes: isFolder ? 0 : stats.size,
+    isFolder,
+    isFile: stats.isFile(),
+    modifiedMs: stats.mtimeMs,
+    identity: `${stats.dev}-${stats.ino}`,
+  };
+}
+
 function isMissing(error: unknown): boolean {
   const code = codeOf(error);
   return code === 'ENOENT' || code === 'ENOTDIR';
@@ -115,20 +147,28 @@ class SystemOpenFile implements OpenFile {
   readonly path: string;
   readonly #handle: fs.FileHandle;
   readonly #fd: number;
+  readonly #info: FileInfo;
+  readonly #pace: SyncPace;
   #sizeBytes: number;
   #underWay = 0;
   #closing: Promise<void> | undefined;
   #idle: (() => void) | undefined;
 
-  constructor(path: string, handle: fs.FileHandle, sizeBytes: number) {
+  constructor(path: string, handle: fs.FileHandle, info: FileInfo, pace: SyncPace) {
     this.path = path;
     this.#handle = handle;
     this.#fd = handle.fd;
-    this.#sizeBytes = sizeBytes;
+    this.#info = info;
+    this.#pace = pace;
+    this.#sizeBytes = info.sizeBytes;
   }
 
   size(): number {
     return this.#sizeBytes;
+  }
+
+  info(): FileInfo {
+    return this.#info;
   }
 
   /** A read may return less than asked before the end of the file (a signal, a network disk): go on. */
@@ -179,8 +219,26 @@ class SystemOpenFile implements OpenFile {
     if (end > this.#sizeBytes) this.#sizeBytes = end;
   }
 
-  sync(): Promise<void> {
-    return this.#call<void>('fdatasync', (callback) => fdatasync(this.#fd, callback));
+  sync(written: Written = 'much'): Promise<void> {
+    if (written === 'little' && this.#pace.atOnce) return this.#syncAtOnce();
+    return this.#syncApart(written);
+  }
+
+  async #syncAtOnce(): Promise<void> {
+    this.#checkOpen('fdatasync');
+    const startedAt = performance.now();
+    fdatasyncSync(this.#fd);
+    if (this.#pace.held(performance.now() - startedAt)) await turn();
+  }
+
+  async #syncApart(written: Written): Promise<void> {
+    const startedAt = performance.now();
+    this.#pace.begin();
+    try {
+      await this.#call<void>('fdatasync', (callback) => fdatasync(this.#fd, callback));
+    } finally {
+      this.#pace.end(written === 'little' ? performance.now() - startedAt : undefined);
+    }
   }
 
   async truncate(sizeBytes: number): Promise<void> {
