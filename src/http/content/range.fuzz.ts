@@ -37,6 +37,8 @@ export function fuzzRanges(seed: number, count: number): void {
   }
 }
 
+export const fuzz = { name: 'ranges', run: fuzzRanges };
+
 interface Spec {
   readonly text: string;
   /** Both ends included, cut to the content; undefined when nothing of it lies within. */
