@@ -24,10 +24,12 @@ import { queue } from './queue.ts';
 import { describeFigures, describeRatios, HEADER, type Result } from './report.ts';
 import { storeBenchmarks } from './store.ts';
 import { storeAlone } from './store-alone.ts';
+import { websocket } from './websocket.ts';
 
 const BENCHMARKS: readonly Benchmark[] = [
   dns,
   http,
+  websocket,
   api,
   balancer,
   ...storeBenchmarks,

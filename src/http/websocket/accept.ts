@@ -91,7 +91,9 @@ function refusal(request: HttpRequest, options: AcceptOptions): HttpResponse | u
   const versions = headers.getAll('sec-websocket-version');
   if (versions.length !== 1 || versions[0] !== VERSION)
     return upgradeRequired(`this server speaks version ${VERSION} of the WebSocket protocol`);
-  if (request.body.sizeBytes !== 0) return badHandshake('a request for a WebSocket has no content');
+  // Even of a length of zero, for the server switches only behind a request that has ended.
+  if (headers.has('content-length') || headers.has('transfer-encoding'))
+    return badHandshake('a request for a WebSocket has no content');
   if (!isAllowedOrigin(headers.getAll('origin'), options.origins))
     return problem(403, { detail: 'pages of this origin may not connect' });
   if (options.set?.isClosing === true) return problem(503, { detail: 'the server is stopping' });

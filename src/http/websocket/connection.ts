@@ -2,8 +2,9 @@
  * Sockets ⇄ sessions, for both ends: one open WebSocket.
  *
  * All that one read caused leaves in one write, and so does all that is sent in one turn of the event loop.
- * Reading stops while a handler's promise is pending, while a message is inflated, and while the peer does not
- * take what was written: then nothing grows that the peer could make grow.
+ * Reading stops while a handler's promise is pending and while a message is inflated. A peer that does not take
+ * what was written is read from only as long as that does not make us write more: so it cannot make anything
+ * grow, and two ends that send at once do not wait for each other.
  *
  * Messages leave in the order in which they were sent. Those that need time (long ones to compress, ones that
  * come in parts) make the later ones wait in `#jobs`.
@@ -128,11 +129,15 @@ export class OpenWebSocket implements WebSocketConnection {
   #closeAsked = false;
   /** We have ended, or destroyed, the connection. */
   #ended = false;
-  #lastBuffered = 0;
-  #jobs: Job[] = [];
+  /** While blocked: with more to write than this, reading stops. */
+  #pauseAboveBytes = 0;
+  #writtenBytes = 0;
+  /** What of it the peer had taken when that was last looked at. */
+  #takenBytes = 0;
+  readonly #jobs: Job[] = [];
   #jobBytes = 0;
   #working = false;
-  #drainWaiters: (() => void)[] = [];
+  readonly #drainWaiters: (() => void)[] = [];
   #timer: { readonly atMs: number; readonly timer: Timer } | undefined;
 
   constructor(options: OpenOptions) {
@@ -205,8 +210,7 @@ export class OpenWebSocket implements WebSocketConnection {
   #receiveEnd(): void {
     this.#session.receiveEnd();
     this.#pump(this.#now());
-    // With a message under way the end is told later, and the peer has gone for good anyway.
-    this.#endConnection();
+    if (this.#ending !== undefined) this.#endConnection();
   }
 
   #drained(): void {
@@ -222,8 +226,7 @@ export class OpenWebSocket implements WebSocketConnection {
     this.#timer?.timer.cancel();
     this.#session.lose(cause === undefined ? 'the connection was closed' : messageOf(cause));
     this.#takeEnding();
-    this.#jobs = [];
-    this.#jobBytes = 0;
+    for (const { bytes } of this.#jobs.splice(0)) this.#jobBytes -= bytes;
     for (const resolve of this.#drainWaiters.splice(0)) resolve();
     const closed = this.#cause === undefined ? this.#ending! : { ...this.#ending!, cause: this.#cause };
     this.#settleClosed(closed);
@@ -244,9 +247,11 @@ export class OpenWebSocket implements WebSocketConnection {
   }
 
   #mustWait(): boolean {
-    if (this.#busy) return true;
     // While closing nothing is handed out, and only what the peer still sends leads on to the end.
-    return this.#session.state === 'open' && (this.#blocked || this.#handler === undefined);
+    if (this.#session.state !== 'open') return false;
+    if (this.#busy || this.#handler === undefined) return true;
+    if (this.#jobBytes > this.#limits.gatherBytes) return true;
+    return this.#blocked && this.bufferedBytes > this.#pauseAboveBytes;
   }
 
   /** @returns false when there is nothing more to take for now */
@@ -293,10 +298,7 @@ export class OpenWebSocket implements WebSocketConnection {
       this.#busy = false;
       this.#pump(this.#now());
     };
-    work
-      .catch((thrown: unknown) => this.#failHere(thrown))
-      .then(goOn)
-      .catch(() => undefined);
+    void work.catch((thrown: unknown) => this.#failHere(thrown)).then(goOn);
   }
 
   #failHere(thrown: unknown): void {
@@ -362,7 +364,9 @@ export class OpenWebSocket implements WebSocketConnection {
     if (this.#isSentPlain(message)) this.#session.send(of, message);
     else this.#enqueue({ bytes: sizeOf(message), run: () => this.#sendDeflated(of, message) });
     this.#scheduleFlush();
-    return !this.#isBehind;
+    if (!this.#isBehind) return true;
+    if (this.bufferedBytes > this.#limits.sendBufferBytes) this.#giveUp('the peer does not read');
+    return false;
   }
 
   /** Nothing stands before the message, and nothing is to be done with it. */
@@ -419,17 +423,21 @@ export class OpenWebSocket implements WebSocketConnection {
   /** Does the jobs in order, as far as none needs time. */
   #work(): void {
     for (let job = this.#jobs.shift(); job !== undefined; job = this.#jobs.shift()) {
-      this.#jobBytes -= job.bytes;
+      const { bytes } = job;
       const done = job.run();
-      if (!(done instanceof Promise)) continue;
+      if (!(done instanceof Promise)) {
+        this.#jobBytes -= bytes;
+        continue;
+      }
       this.#working = true;
       const goOn = (): void => {
+        this.#jobBytes -= bytes;
         this.#working = false;
         this.#work();
-        this.#finishTurn();
         this.#tellDrained();
+        this.#pump(this.#now());
       };
-      done.catch((thrown: unknown) => this.#failHere(thrown)).then(goOn, goOn);
+      void done.catch((thrown: unknown) => this.#failHere(thrown)).then(goOn);
       return;
     }
   }
@@ -451,7 +459,7 @@ export class OpenWebSocket implements WebSocketConnection {
   #tellDrained(): void {
     if (this.#blocked) return;
     for (const resolve of this.#drainWaiters.splice(0)) resolve();
-    if (!this.#isBehind) this.#handler?.drain?.();
+    if (!this.#isBehind) this.#handle(() => this.#handler?.drain?.());
   }
 
   close(code: number = CLOSE_CODE.normal, reason = ''): Promise<WebSocketClosed> {
@@ -487,13 +495,15 @@ export class OpenWebSocket implements WebSocketConnection {
   }
 
   #flush(): void {
+    const wasBlocked = this.#blocked;
     for (const part of this.#session.takeOutput()) {
+      this.#writtenBytes += part.length;
       if (!this.#connection.write(part)) this.#blocked = true;
     }
-    if (!this.#blocked) return;
-    this.#lastBuffered = this.#connection.bufferedBytes;
+    if (!this.#blocked || wasBlocked) return;
+    this.#pauseAboveBytes = this.bufferedBytes + this.#limits.gatherBytes;
+    this.#takenBytes = this.#writtenBytes - this.#connection.bufferedBytes;
     this.#session.setBlocked(true, this.#now());
-    if (this.bufferedBytes > this.#limits.sendBufferBytes) this.#giveUp('the peer does not read');
   }
 
   // ── Time ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -531,12 +541,12 @@ export class OpenWebSocket implements WebSocketConnection {
 
   /** A peer that takes bytes slowly has time; one that takes none has not. */
   #checkStall(): void {
-    const buffered = this.#connection.bufferedBytes;
-    if (buffered >= this.#lastBuffered) {
+    const taken = this.#writtenBytes - this.#connection.bufferedBytes;
+    if (taken <= this.#takenBytes) {
       this.#giveUp('the peer does not read');
       return;
     }
-    this.#lastBuffered = buffered;
+    this.#takenBytes = taken;
     const now = this.#now();
     this.#session.setBlocked(false, now);
     this.#session.setBlocked(true, now);

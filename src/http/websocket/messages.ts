@@ -14,6 +14,7 @@ export async function* messagesOf(
   try {
     for (let message = await inbox.next(); message !== undefined; message = await inbox.next()) yield message;
   } finally {
+    inbox.end();
     void socket.close();
   }
 }
@@ -41,9 +42,11 @@ class Inbox {
     return promise;
   }
 
+  /** Nothing more comes, or nobody comes for it. */
   end(): void {
     this.#ended = true;
     this.#wake();
+    this.#empty();
   }
 
   /** The next message; undefined after the last. */
@@ -54,13 +57,17 @@ class Inbox {
         this.#bytes -= message.length;
         return message;
       }
-      this.#emptied?.();
-      this.#emptied = undefined;
+      this.#empty();
       if (this.#ended) return undefined;
       await new Promise<void>((resolve) => {
         this.#arrived = resolve;
       });
     }
+  }
+
+  #empty(): void {
+    this.#emptied?.();
+    this.#emptied = undefined;
   }
 
   #wake(): void {
