@@ -1,15 +1,26 @@
 import assert from 'node:assert/strict';
 import test, { suite } from 'node:test';
+import type { Connection } from '../../core/net/network.ts';
+import { createSimulatedNetwork } from '../../core/net/simulated-network.ts';
 import { testHost } from '../../core/testing/host.ts';
 import { Peer } from '../../core/testing/peer.ts';
 import { untilIdle } from '../../core/testing/simulated-world/until-idle.ts';
-import type { WebSocketClosed, WebSocketConnection } from './connection.ts';
+import { SimulatedClock } from '../../core/time/simulated-clock.ts';
+import { OpenWebSocket, type WebSocketClosed, type WebSocketConnection } from './connection.ts';
 import { WebSocketError } from './errors.ts';
+import { DEFAULT_WEBSOCKET_LIMITS } from './limits.ts';
 import { WebSocketSet } from './set.ts';
 import { closePayload, hex, testFrame, testFrames } from './testing/frames.ts';
 import { startWorld, type World } from './testing/world.ts';
 
 const { observer } = testHost('websocket');
+const NETWORK_LIMITS = {
+  maxConnections: 10,
+  firstByteTimeoutMs: 0,
+  idleTimeoutMs: 0,
+  maxBufferedBytes: 1 << 20,
+  closeTimeoutMs: 10,
+};
 const echo = (socket: WebSocketConnection): void =>
   socket.attach({ message: (message) => void socket.send(message) });
 
@@ -221,6 +232,53 @@ suite('closing', () => {
     assert.equal((await peer.untilClosed()).toString('hex'), '880203e8');
   });
 
+  test('a client does not end the connection before the server, but for a time', async () => {
+    const clock = new SimulatedClock();
+    const network = createSimulatedNetwork({ clock });
+    const server = Promise.withResolvers<Connection>();
+    const listener = await network.listen(
+      { host: '127.0.0.1', port: 0, limits: NETWORK_LIMITS },
+      server.resolve,
+    );
+    const connection = await network.connect({
+      host: '127.0.0.1',
+      port: listener.endpoint.port,
+      timeoutMs: 1_000,
+    });
+    const socket = new OpenWebSocket({
+      role: 'client',
+      connection,
+      early: hex('88 02 03 e8'),
+      clock,
+      limits: DEFAULT_WEBSOCKET_LIMITS,
+      protocol: '',
+      deflate: undefined,
+      maskKey: () => 0,
+    });
+    inboxOf(socket);
+    let hasEnded = false;
+    let received = '';
+    (await server.promise).attach({
+      data(chunk) {
+        received += chunk.toString('hex');
+      },
+      end() {
+        hasEnded = true;
+      },
+      close() {
+        hasEnded = true;
+      },
+    });
+    await untilIdle();
+    assert.equal(received, '888200000000' + '03e8');
+    assert.equal(hasEnded, false);
+    await clock.advance(5_000);
+    await untilIdle();
+    assert.equal(hasEnded, true);
+    assert.deepEqual(await socket.closed, { code: 1000, reason: '', clean: true });
+    listener.stop();
+  });
+
   test('a peer that ends without a close frame is 1006, and what came before is told', async () => {
     let inbox: (string | Buffer)[] = [];
     await using world = await startWorld(observer, {
@@ -263,6 +321,16 @@ suite('closing', () => {
       assert.deepEqual(await socket.closed, { code: 1001, reason: 'restart', clean: true });
     assert.equal(set.size, 0);
     await world.server.close(1_000);
+  });
+
+  test('what comes into a set that closes is closed, too', async () => {
+    const set = new WebSocketSet();
+    await using world = await startWorld(observer, { open: inboxOf });
+    const socket = await world.connect();
+    inboxOf(socket);
+    await set.close();
+    set.add(world.accepted[0]!);
+    assert.equal((await socket.closed).code, 1001);
   });
 
   test('a handler is told of the end once', async () => {

@@ -57,18 +57,35 @@ suite('messages', () => {
     assert.ok(again.length > 500, String(again.length));
   });
 
-  test('from one zlib stream kept open, as peers have it, are read', async () => {
-    const stream = zlib.createDeflateRaw({ windowBits: 15 });
-    const [, inflater] = pair(wide);
-    for (let n = 0; n < 20; n++) {
-      const one = Buffer.from(`message ${n} of a conversation that repeats itself `.repeat(1 + n * 40));
-      stream.write(one);
-      await new Promise<void>((resolve) => stream.flush(zlib.constants.Z_SYNC_FLUSH, resolve));
-      const payload = stream.read() as Buffer;
-      assert.deepEqual(await inflater.inflate(payload.subarray(0, -4)), one);
-    }
-    stream.close();
-  });
+  for (const windowBits of [9, 15]) {
+    test(`from one zlib stream kept open, as peers have it, are read, window ${windowBits}`, async () => {
+      const stream = zlib.createDeflateRaw({ windowBits });
+      const [, inflater] = pair({ contextTakeover: true, windowBits });
+      for (let n = 0; n < 60; n++) {
+        const words = Array.from({ length: 1 + ((n * 37) % 90) }, (_, at) => `word${(n * at) % 50}`);
+        const one = Buffer.from(words.join(' '));
+        stream.write(one);
+        await new Promise<void>((resolve) => stream.flush(zlib.constants.Z_SYNC_FLUSH, resolve));
+        const payload = stream.read() as Buffer;
+        assert.deepEqual(await inflater.inflate(payload.subarray(0, -4)), one);
+      }
+      stream.close();
+    });
+
+    test(`are read by one zlib stream kept open, window ${windowBits}`, async () => {
+      const stream = zlib.createInflateRaw({ windowBits });
+      const [deflater] = pair({ contextTakeover: true, windowBits });
+      for (let n = 0; n < 60; n++) {
+        const one = Buffer.from(
+          Array.from({ length: 1 + ((n * 37) % 90) }, (_, at) => `${(n * at) % 50},`).join(''),
+        );
+        stream.write(Buffer.concat([await deflater.deflate(one), Buffer.of(0, 0, 0xff, 0xff)]));
+        await new Promise<void>((resolve) => stream.flush(resolve));
+        assert.deepEqual(stream.read(), one);
+      }
+      stream.close();
+    });
+  }
 });
 
 suite('inflating is bounded', () => {

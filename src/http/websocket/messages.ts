@@ -14,7 +14,6 @@ export async function* messagesOf(
   try {
     for (let message = await inbox.next(); message !== undefined; message = await inbox.next()) yield message;
   } finally {
-    inbox.end();
     void socket.close();
   }
 }
@@ -42,11 +41,9 @@ class Inbox {
     return promise;
   }
 
-  /** Nothing more comes, or nobody comes for it. */
   end(): void {
     this.#ended = true;
     this.#wake();
-    this.#empty();
   }
 
   /** The next message; undefined after the last. */
@@ -57,17 +54,13 @@ class Inbox {
         this.#bytes -= message.length;
         return message;
       }
-      this.#empty();
+      this.#emptied?.();
+      this.#emptied = undefined;
       if (this.#ended) return undefined;
       await new Promise<void>((resolve) => {
         this.#arrived = resolve;
       });
     }
-  }
-
-  #empty(): void {
-    this.#emptied?.();
-    this.#emptied = undefined;
   }
 
   #wake(): void {
