@@ -132,10 +132,17 @@ suite('a handshake', () => {
     );
   });
 
-  test('is refused once the set is closing', async () => {
+  test('is refused when the set is full or closing', async () => {
     const set = new WebSocketSet();
     await set.close();
     assert.equal(statusOf(await answerTo({}, { set })), 503);
+    const full = new WebSocketSet({ maxSockets: 1 });
+    await using world = await startWorld(observer, { set: full });
+    await world.connect();
+    await assert.rejects(world.connect(), { code: 'refused', status: 503 });
+    world.accepted[0]!.destroy();
+    await world.accepted[0]!.closed;
+    await world.connect();
   });
 
   test('cannot have a window that is none', async () => {

@@ -96,7 +96,8 @@ function refusal(request: HttpRequest, options: AcceptOptions): HttpResponse | u
     return badHandshake('a request for a WebSocket has no content');
   if (!isAllowedOrigin(headers.getAll('origin'), options.origins))
     return problem(403, { detail: 'pages of this origin may not connect' });
-  if (options.set?.isClosing === true) return problem(503, { detail: 'the server is stopping' });
+  if (options.set?.hasRoom === false)
+    return problem(503, { detail: 'no further WebSocket is taken now', headers: [['Retry-After', '1']] });
   return undefined;
 }
 

@@ -7,6 +7,7 @@ import { Peer } from '../../core/testing/peer.ts';
 import { untilIdle } from '../../core/testing/simulated-world/until-idle.ts';
 import { SimulatedClock } from '../../core/time/simulated-clock.ts';
 import { OpenWebSocket, type WebSocketClosed, type WebSocketConnection } from './connection.ts';
+import { Deflater } from './deflate.ts';
 import { WebSocketError } from './errors.ts';
 import { DEFAULT_WEBSOCKET_LIMITS } from './limits.ts';
 import { WebSocketSet } from './set.ts';
@@ -23,6 +24,8 @@ const NETWORK_LIMITS = {
 };
 const echo = (socket: WebSocketConnection): void =>
   socket.attach({ message: (message) => void socket.send(message) });
+
+const INFLATE_BESIDE = { ...DEFAULT_WEBSOCKET_LIMITS, deflateInlineBytes: 0 };
 
 /** Takes the messages of `socket` from now on. */
 function inboxOf(socket: WebSocketConnection): (string | Buffer)[] {
@@ -223,6 +226,51 @@ suite('closing', () => {
     socket.send('short');
     await socket.close();
     assert.deepEqual(inbox, [long, 'short']);
+  });
+
+  test('parts that do not end are cut by a close, in time', async () => {
+    await using world = await startWorld(observer, { open: inboxOf });
+    const socket = await world.connect();
+    inboxOf(socket);
+    let isOver = false;
+    async function* endless() {
+      try {
+        for (;;) {
+          yield Buffer.from('on and on ');
+          await untilIdle();
+        }
+      } finally {
+        isOver = true;
+      }
+    }
+    const sent = socket.sendParts('text', endless());
+    const closed = socket.close(1001);
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(socket.state, 'open');
+    await world.clock.advance(5_000);
+    assert.deepEqual(await closed, { code: 1001, reason: '', clean: true });
+    await sent;
+    assert.ok(isOver);
+  });
+
+  test('is answered though a handler has not done with the last message', async () => {
+    await using world = await startWorld(observer, {
+      open: (socket) => socket.attach({ message: () => new Promise<void>(() => undefined) }),
+    });
+    const peer = await rawPeer(world);
+    peer.send(
+      testFrames(
+        [
+          [0x81, 'x'],
+          [0x88, closePayload(1000)],
+        ],
+        'client',
+      ),
+    );
+    await untilIdle();
+    assert.equal(peer.received.length, 0);
+    const closed = world.accepted[0]!.close(1001);
+    assert.deepEqual(await closed, { code: 1000, reason: '', clean: true });
   });
 
   test('the server ends the connection, and the client waits for that', async () => {
@@ -432,6 +480,40 @@ suite('backpressure', () => {
       assert.deepEqual(inbox, expected);
       release();
     }
+  });
+
+  test('a handler’s promise holds back what is inflated beside the event loop, too', async () => {
+    let release = (): void => undefined;
+    const inbox: number[] = [];
+    await using world = await startWorld(observer, {
+      deflate: true,
+      limits: { deflateInlineBytes: 0 },
+      open: (socket) =>
+        socket.attach({
+          message(message) {
+            inbox.push(message.length);
+            return new Promise((resolve) => {
+              release = resolve;
+            });
+          },
+        }),
+    });
+    const socket = await world.connect({ deflate: true });
+    inboxOf(socket);
+    const inflated = async (count: number): Promise<void> => {
+      while (inbox.length < count) await untilIdle();
+      // Time for a second one, if it were not held back.
+      const other = new Deflater({ contextTakeover: false, windowBits: 15 }, INFLATE_BESIDE);
+      for (let n = 0; n < 5; n++) await other.deflate(Buffer.from(variedText(50_000)));
+      await untilIdle();
+    };
+    for (const size of [2_000, 2_001, 2_002]) socket.send(variedText(size));
+    for (const count of [1, 2, 3]) {
+      await inflated(count);
+      assert.equal(inbox.length, count);
+      release();
+    }
+    assert.deepEqual(inbox, [2_000, 2_001, 2_002]);
   });
 
   test('a reader of messages who does not come holds the peer back', async () => {

@@ -61,7 +61,7 @@ export interface WebSocketConnection extends AsyncIterable<string | Buffer> {
   readonly bufferedBytes: number;
   /** Resolves when the connection is gone, however it went; never rejects. */
   readonly closed: Promise<WebSocketClosed>;
-  /** Sets who receives. Nothing is read before; a later call replaces the handler. */
+  /** Sets who receives. Nothing is read before, not even the peer's end; a later call replaces the handler. */
   attach(handler: WebSocketHandler): void;
   /**
    * Sends one message: a string as text, bytes as binary. The bytes must not change until they have left.
@@ -77,7 +77,8 @@ export interface WebSocketConnection extends AsyncIterable<string | Buffer> {
   /** Resolves when the peer has taken what was sent, or is gone. */
   drain(): Promise<void>;
   /**
-   * Begins the close handshake behind what was sent before; a second call only waits.
+   * Begins the close handshake behind what was sent before; a second call only waits. Parts that have not ended
+   * within `closeTimeoutMs` are cut.
    * @param code 1000 to 1003, 1007 to 1014, 3000 to 4999. Default 1000
    * @param reason up to 123 bytes of UTF-8
    * @throws WebSocketError `invalid-argument`
@@ -121,8 +122,8 @@ export class OpenWebSocket implements WebSocketConnection {
   #ending: Ending | undefined;
   #cause: unknown;
   #pumping = false;
-  /** A handler's promise or an inflation is pending. */
-  #busy = false;
+  /** Promises that the next message waits for: a handler's, an inflation. */
+  #pending = 0;
   #reading = false;
   #blocked = false;
   #flushScheduled = false;
@@ -139,6 +140,7 @@ export class OpenWebSocket implements WebSocketConnection {
   #working = false;
   readonly #drainWaiters: (() => void)[] = [];
   #timer: { readonly atMs: number; readonly timer: Timer } | undefined;
+  #closeTimer: Timer | undefined;
 
   constructor(options: OpenOptions) {
     const { role, connection, limits, deflate } = options;
@@ -224,6 +226,7 @@ export class OpenWebSocket implements WebSocketConnection {
   #gone(cause: Error | undefined): void {
     this.#ended = true;
     this.#timer?.timer.cancel();
+    this.#closeTimer?.cancel();
     this.#session.lose(cause === undefined ? 'the connection was closed' : messageOf(cause));
     this.#takeEnding();
     for (const { bytes } of this.#jobs.splice(0)) this.#jobBytes -= bytes;
@@ -249,7 +252,7 @@ export class OpenWebSocket implements WebSocketConnection {
   #mustWait(): boolean {
     // While closing nothing is handed out, and only what the peer still sends leads on to the end.
     if (this.#session.state !== 'open') return false;
-    if (this.#busy || this.#handler === undefined) return true;
+    if (this.#pending > 0 || this.#handler === undefined) return true;
     if (this.#jobBytes > this.#limits.gatherBytes) return true;
     return this.#blocked && this.bufferedBytes > this.#pauseAboveBytes;
   }
@@ -293,9 +296,9 @@ export class OpenWebSocket implements WebSocketConnection {
 
   /** Takes nothing further before `work` is done. */
   #await(work: Promise<void>): void {
-    this.#busy = true;
+    this.#pending++;
     const goOn = (): void => {
-      this.#busy = false;
+      this.#pending--;
       this.#pump(this.#now());
     };
     void work.catch((thrown: unknown) => this.#failHere(thrown)).then(goOn);
@@ -467,10 +470,20 @@ export class OpenWebSocket implements WebSocketConnection {
     if (Buffer.byteLength(reason) > MAX_REASON_BYTES) throw invalid('the close reason is too long');
     if (this.#session.state !== 'open' || this.#closeAsked) return this.closed;
     this.#closeAsked = true;
-    if (this.#working) this.#enqueue({ bytes: 0, run: () => this.#beginClose(code, reason) });
+    if (this.#working) this.#closeLater(code, reason);
     else this.#beginClose(code, reason);
     this.#scheduleFlush();
     return this.closed;
+  }
+
+  /** Behind what is being sent; but a message whose parts do not end is cut, for a close must end. */
+  #closeLater(code: number, reason: string): void {
+    const begin = (): void => this.#beginClose(code, reason);
+    this.#enqueue({ bytes: 0, run: begin });
+    this.#closeTimer = this.#clock.schedule(this.#limits.closeTimeoutMs, () => {
+      begin();
+      this.#pump(this.#now());
+    });
   }
 
   #beginClose(code: number, reason: string): void {
@@ -489,8 +502,8 @@ export class OpenWebSocket implements WebSocketConnection {
     this.#flushScheduled = true;
     queueMicrotask(() => {
       this.#flushScheduled = false;
-      // Closing also changes what is read, and what is waited for.
-      if (!this.#pumping) this.#finishTurn();
+      // Not only a flush: a close changes what is read, and what is waited for.
+      this.#pump(this.#now());
     });
   }
 

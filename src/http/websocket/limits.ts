@@ -48,5 +48,9 @@ export const DEFAULT_WEBSOCKET_LIMITS: WebSocketLimits = {
   deflateThresholdBytes: 1_024,
   deflateInlineBytes: 16_384,
   inflateRatio: 100,
-  inflateFreeBytes: 65_536,
+  inflateFreeBytes: 262_144,
 };
+
+/** WebSockets of one set; more get 503. The server's own bounds per address do not count what has switched
+ * protocols. A quarter of the connections that a listener takes. */
+export const DEFAULT_MAX_SOCKETS = 4_096;

@@ -3,19 +3,26 @@
  * protocols has let them go and does not know them any more.
  */
 import type { WebSocketConnection } from './connection.ts';
+import { DEFAULT_MAX_SOCKETS } from './limits.ts';
 import { CLOSE_CODE } from './wire/close.ts';
 
 export class WebSocketSet implements Iterable<WebSocketConnection> {
   readonly #sockets = new Set<WebSocketConnection>();
+  readonly #maxSockets: number;
   #isClosing = false;
+
+  /** @param options.maxSockets further requests get 503 */
+  constructor(options: { readonly maxSockets?: number } = {}) {
+    this.#maxSockets = options.maxSockets ?? DEFAULT_MAX_SOCKETS;
+  }
 
   get size(): number {
     return this.#sockets.size;
   }
 
-  /** True once `close` was called: no further WebSocket is accepted into the set. */
-  get isClosing(): boolean {
-    return this.#isClosing;
+  /** False when it is full, or `close` was called: requests for a WebSocket of this set get 503. */
+  get hasRoom(): boolean {
+    return !this.#isClosing && this.#sockets.size < this.#maxSockets;
   }
 
   /** Keeps `socket` until it is gone. */
