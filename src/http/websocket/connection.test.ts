@@ -550,6 +550,29 @@ suite('backpressure', () => {
     await peer.until((received) => received.length >= written * 50_004);
   });
 
+  test('answers that take time to compress stop the reading, too', async () => {
+    let most = 0;
+    let count = 0;
+    await using world = await startWorld(observer, {
+      deflate: true,
+      limits: { deflateInlineBytes: 0 },
+      open: (socket) =>
+        socket.attach({
+          message(message) {
+            count++;
+            socket.send(message);
+            most = Math.max(most, socket.bufferedBytes);
+          },
+        }),
+    });
+    const socket = await world.connect({ deflate: true, limits: { deflateThresholdBytes: 1 << 20 } });
+    const inbox = inboxOf(socket);
+    for (let n = 0; n < 200; n++) socket.send(variedText(10_000));
+    while (inbox.length < 200) await untilIdle();
+    assert.equal(count, 200);
+    assert.ok(most < 150_000, String(most));
+  });
+
   test('a peer that takes nothing for long is cut', async () => {
     await using world = await startWorld(observer, { open: echo });
     const peer = await rawPeer(world);
