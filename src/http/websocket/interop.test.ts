@@ -1,9 +1,12 @@
-/** With Node's own WebSocket, which is undici's: what any script or browser page would use. */
+/** Over real sockets: with Node's own WebSocket, which is undici's, and over TLS. */
 import assert from 'node:assert/strict';
 import test, { suite } from 'node:test';
+import { createDevelopmentIdentity } from '../../core/net/certificates.ts';
 import { testHost } from '../../core/testing/host.ts';
+import { createHttpClient } from '../client.ts';
 import { type HttpServer, startHttpServer } from '../server.ts';
 import { type AcceptOptions, acceptWebSocket } from './accept.ts';
+import { connectWebSocket } from './connect.ts';
 import { WebSocketSet } from './set.ts';
 
 interface Served extends AsyncDisposable {
@@ -99,4 +102,33 @@ suite('the WebSocket of Node', () => {
     socket.send('x'.repeat(1_001));
     assert.equal((await end).code, 1009);
   });
+});
+
+test('our own two ends over TLS', async () => {
+  const host = testHost('websocket');
+  const tls = await createDevelopmentIdentity(host.clock, ['localhost']);
+  await using server = await startHttpServer({
+    host,
+    tls,
+    address: { host: '127.0.0.1', port: 0 },
+    handler: (request) =>
+      acceptWebSocket(request, {
+        clock: host.clock,
+        origins: [],
+        open: (socket) => socket.attach({ message: (message) => void socket.send(message) }),
+      }),
+  });
+  await using client = createHttpClient({ ...host, tls: { ca: tls.ca } });
+  const socket = await connectWebSocket({
+    client,
+    clock: host.clock,
+    random: host.random,
+    url: `wss://localhost:${server.endpoint.port}/`,
+  });
+  const messages = socket[Symbol.asyncIterator]();
+  for (const text of ['x', 'y'.repeat(100_000)]) {
+    socket.send(text);
+    assert.equal((await messages.next()).value, text);
+  }
+  assert.equal((await socket.close()).clean, true);
 });
