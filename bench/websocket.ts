@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
-import type { Benchmark, Contest, Load, Pair, Place, Workload } from './benchmark.ts';
+import type { Benchmark, Contest, Pair, Place, Workload } from './benchmark.ts';
 import { startScript } from './peer.ts';
-import { type EchoOptions, echoes } from './websocket/echo-load.ts';
+import { type EchoOptions, type EchoRound, echoes } from './websocket/echo-load.ts';
 
 const CONNECTIONS = 64;
 const GOAL = 1;
@@ -21,25 +21,25 @@ async function prepare(place: Place): Promise<Contest> {
     peer: `ws ${(JSON.parse(readFileSync(`${location}/package.json`, 'utf8')) as { version: string }).version}`,
     cpu: { ours: ours.peer.cpuMicros, peer: peer.peer.cpuMicros },
     workloads: [
-      await workload(place, ports, 'text-64', { of: 'text', payloadBytes: 64, pipelined: 1 }),
-      await workload(place, ports, 'binary-4096', { of: 'binary', payloadBytes: 4_096, pipelined: 1 }),
-      await workload(place, ports, 'text-64-pipelined-16', { of: 'text', payloadBytes: 64, pipelined: 16 }),
+      workload(ports, 'text-64', { of: 'text', payloadBytes: 64, pipelined: 1 }),
+      workload(ports, 'binary-4096', { of: 'binary', payloadBytes: 4_096, pipelined: 1 }),
+      workload(ports, 'text-64-pipelined-16', { of: 'text', payloadBytes: 64, pipelined: 16 }),
     ],
   };
 }
 
-async function workload(
-  place: Place,
+function workload(
   ports: Pair<number>,
   name: string,
   options: Omit<EchoOptions, 'port' | 'connections'>,
-): Promise<Workload> {
-  const load = (port: number): Promise<Load> =>
-    echoes(place.stack, { ...options, port, connections: CONNECTIONS });
+): Workload {
+  const at = (port: number): EchoRound => echoes({ ...options, port, connections: CONNECTIONS });
+  const [ours, peer] = [at(ports.ours), at(ports.peer)];
   return {
     name,
     operation: 'echo',
-    load: { ours: await load(ports.ours), peer: await load(ports.peer) },
+    load: { ours: ours.load, peer: peer.load },
+    before: { ours: ours.before, peer: peer.before },
     goal: GOAL,
   };
 }

@@ -21,20 +21,32 @@ const TEXT = 0x81;
 const BINARY = 0x82;
 const MASK = 0x80;
 
-/** Connects once; every round uses the same connections. */
-export async function echoes(stack: AsyncDisposableStack, options: EchoOptions): Promise<Load> {
+/** One round of echoes: its connections are opened before it, and closed with it. */
+export interface EchoRound {
+  readonly before: () => Promise<void>;
+  readonly load: Load;
+}
+
+/** No connection lives on between rounds: a server would ask it by a ping whether anybody is there. */
+export function echoes(options: EchoOptions): EchoRound {
   const question = Buffer.concat(Array.from({ length: options.pipelined }, () => frameOf(options, true)));
   const answer = Buffer.concat(Array.from({ length: options.pipelined }, () => frameOf(options, false)));
-  const clients = await Promise.all(
-    Array.from({ length: options.connections }, () => EchoClient.connect(options.port, question, answer)),
-  );
-  stack.defer(() => {
-    for (const client of clients) client.close();
-  });
-  return async () => {
-    const untilMs = performance.now() + ROUND_MS;
-    const rounds = await Promise.all(clients.map((client) => client.run(untilMs)));
-    return { operations: rounds.reduce((sum, count) => sum + count, 0) * options.pipelined };
+  let clients: EchoClient[] = [];
+  return {
+    async before() {
+      clients = await Promise.all(
+        Array.from({ length: options.connections }, () => EchoClient.connect(options.port, question, answer)),
+      );
+    },
+    async load() {
+      const untilMs = performance.now() + ROUND_MS;
+      try {
+        const rounds = await Promise.all(clients.map((client) => client.run(untilMs)));
+        return { operations: rounds.reduce((sum, count) => sum + count, 0) * options.pipelined };
+      } finally {
+        for (const client of clients) client.close();
+      }
+    },
   };
 }
 
@@ -45,7 +57,7 @@ class EchoClient {
   #received = 0;
   #rounds = 0;
   #untilMs = 0;
-  #done: PromiseWithResolvers<number> = Promise.withResolvers();
+  readonly #done: PromiseWithResolvers<number> = Promise.withResolvers();
 
   private constructor(socket: net.Socket, question: Buffer, answer: Buffer) {
     this.#socket = socket;
@@ -54,6 +66,7 @@ class EchoClient {
     socket.on('data', (chunk: Buffer) => this.#take(chunk));
     socket.on('close', () => this.#done.reject(new Error('the server closed a connection')));
     socket.on('error', (error) => this.#done.reject(error));
+    // It may fail before its round begins, which then tells of it.
     this.#done.promise.catch(() => undefined);
   }
 
@@ -73,12 +86,9 @@ class EchoClient {
     return new EchoClient(socket, question, answer);
   }
 
-  /** Rounds until then. @throws Error when an echo differs, or the connection is gone */
+  /** @returns writes echoed until then. @throws Error when an echo differs, or the connection is gone */
   run(untilMs: number): Promise<number> {
-    this.#rounds = 0;
-    this.#received = 0;
     this.#untilMs = untilMs;
-    this.#done = Promise.withResolvers();
     this.#socket.write(this.#question);
     return this.#done.promise;
   }
