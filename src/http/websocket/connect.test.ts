@@ -123,6 +123,19 @@ suite('a client’s handshake', () => {
     });
   }
 
+  test('is made once more when the connection is lost before an answer', async () => {
+    let asked = 0;
+    const socket = await connectTo(({ connection, accept }) => {
+      asked++;
+      if (asked === 1) connection.destroy();
+      else connection.write(switching(`Sec-WebSocket-Accept: ${accept}\r\n`));
+    });
+    assert.equal(asked, 2);
+    assert.equal(socket.state, 'open');
+    const never = connectTo(({ connection }) => connection.destroy());
+    await assert.rejects(never, { code: 'connection-lost' });
+  });
+
   test('fails with terms not offered', async () => {
     const connecting = connectTo(
       ({ connection, accept }) =>

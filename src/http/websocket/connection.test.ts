@@ -364,6 +364,7 @@ suite('closing', () => {
     const sockets = await Promise.all([world.connect(), world.connect(), world.connect()]);
     for (const socket of sockets) inboxOf(socket);
     assert.equal(set.size, 3);
+    assert.deepEqual([...set], world.accepted);
     await set.close('restart');
     for (const socket of sockets)
       assert.deepEqual(await socket.closed, { code: 1001, reason: 'restart', clean: true });
@@ -581,6 +582,26 @@ suite('backpressure', () => {
     while (socket.send(Buffer.alloc(100_000))) await untilIdle();
     await world.clock.advance(30_000);
     assert.deepEqual(await socket.closed, { code: 1006, reason: 'the peer does not read', clean: false });
+  });
+
+  test('a peer that takes a little from time to time is not', async () => {
+    await using world = await startWorld(observer, { open: echo });
+    const peer = await rawPeer(world);
+    const socket = world.accepted[0]!;
+    const { connection } = peer;
+    connection.attach({ data: () => connection.pause() });
+    for (let n = 0; n < 30; n++) socket.send(Buffer.alloc(100_000));
+    await untilIdle();
+    for (let n = 0; n < 5; n++) {
+      await world.clock.advance(29_000);
+      assert.equal(socket.state, 'open');
+      connection.resume();
+      await untilIdle();
+      await world.clock.advance(1_000);
+    }
+    assert.equal(socket.state, 'open');
+    await world.clock.advance(30_000);
+    assert.deepEqual((await socket.closed).reason, 'the peer does not read');
   });
 
   test('who sends on and on to a peer that does not read is cut', async () => {
