@@ -96,3 +96,15 @@ export function connectionLimits(limits: HttpLimits): ConnectionLimits {
     closeTimeoutMs: limits.closeTimeoutMs,
   };
 }
+
+/** Structured fields. RFC 9651 section 3 asks every parser for at least 1,024 members, 256 items, 256 parameters. */
+export const STRUCTURED_FIELD_LIMITS = {
+  /** One field value, its lines joined, characters: twice what a head of the default bound can bring. */
+  fieldLength: 131_072,
+  /** Members of a list or dictionary. */
+  members: 1_024,
+  /** Items of one inner list. */
+  innerListItems: 256,
+  /** Parameters of one item or inner list. */
+  parameters: 256,
+} as const;
