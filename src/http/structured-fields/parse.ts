@@ -232,13 +232,13 @@ class Reader {
     if (digits === '') return this.#fail('a digit is expected');
     if (!this.#accept('.')) {
       if (digits.length > 15) return this.#fail('an integer has at most 15 digits');
-      return { type: 'integer', value: sign * Number(digits) };
+      return { type: 'integer', value: signed(sign, digits) };
     }
     if (digits.length > 12) return this.#fail('a decimal has at most 12 digits before its point');
     const fraction = this.#takeWhile(isDigit);
     if (fraction === '' || fraction.length > 3)
       return this.#fail('a decimal has one to three digits behind its point');
-    return { type: 'decimal', value: sign * Number(`${digits}.${fraction}`) };
+    return { type: 'decimal', value: signed(sign, `${digits}.${fraction}`) };
   }
 
   #date(): BareItem | undefined {
@@ -315,6 +315,11 @@ class Reader {
     const low = lowerHexDigit(this.#text.charCodeAt(this.at + 2));
     return high < 0 || low < 0 ? undefined : high * 16 + low;
   }
+}
+
+/** Minus zero is zero: it is written so, and a value that is read twice must be equal to itself. */
+function signed(sign: 1 | -1, digits: string): number {
+  return sign * Number(digits) + 0;
 }
 
 function lowerHexDigit(code: number): number {

@@ -11,6 +11,7 @@ import {
   serialiseItem,
   serialiseList,
 } from './index.ts';
+import { fuzz } from './structured-fields.fuzz.ts';
 
 const valid: readonly [text: string, bare: BareItem][] = [
   ['42', { type: 'integer', value: 42 }],
@@ -61,6 +62,18 @@ const items = fc
   .map(([bare, parameters]) => item(bare, parameters));
 
 suite('structured fields', () => {
+  test('at random, both ways', () => fuzz.run(1, 4_000));
+
+  test('minus zero is zero', () => {
+    for (const [text, bare] of [
+      ['-0', { type: 'integer', value: 0 }],
+      ['-0.0', { type: 'decimal', value: 0 }],
+      ['@-0', { type: 'date', value: 0 }],
+    ] as const) {
+      assert.deepEqual(parseItem(text), { kind: 'parsed', value: item(bare) });
+    }
+  });
+
   for (const [text, bare] of valid) {
     test(`${text}, both ways`, () => {
       assert.deepEqual(parseItem(text), { kind: 'parsed', value: item(bare) });
