@@ -2,6 +2,15 @@
 export { takeArrived } from './body.ts';
 export { createHttpClient, type HttpClient, type HttpClientOptions } from './client.ts';
 export { type ConditionalRequest, evaluateConditions, ifRangeHolds, type Validators } from './conditional.ts';
+export {
+  type CookieSigner,
+  type Cookies,
+  clearCookie,
+  createCookieSigner,
+  readCookies,
+  type SetCookie,
+  setCookie,
+} from './cookies/index.ts';
 export { HttpClientError, type HttpClientErrorCode, HttpError } from './errors.ts';
 export { DEFAULT_HTTP_LIMITS, type HttpLimits } from './limits.ts';
 export { type ProblemDetails, problem, problemOf } from './problem.ts';

@@ -108,3 +108,19 @@ export const STRUCTURED_FIELD_LIMITS = {
   /** Parameters of one item or inner list. */
   parameters: 256,
 } as const;
+
+/** Cookies: what browsers keep, so that nothing is sent that they drop, and nothing read that none of them sent. */
+export const COOKIE_LIMITS = {
+  /** Pairs in one request; more are 431. Chrome and Firefox keep 180 for one site. */
+  cookies: 200,
+  /** Name and value together, bytes; RFC 6265bis section 5.6 has browsers drop longer ones. */
+  pairBytes: 4_096,
+  /** Value of one attribute, bytes; browsers ignore longer ones. RFC 6265bis section 5.6. */
+  attributeBytes: 1_024,
+  /** Lifetime, seconds: 400 days, to which browsers cut longer ones. RFC 6265bis section 5.5. */
+  maxAgeSeconds: 400 * 86_400,
+  /** Keys that sign and verify; each costs a hash for a cookie with a bad signature. */
+  keys: 8,
+  /** Shortest key, bytes: as long as the hash. RFC 2104 section 3. */
+  keyBytes: 32,
+} as const;
