@@ -11,6 +11,7 @@ export {
   type SetCookie,
   setCookie,
 } from './cookies/index.ts';
+export { CorsError, type CorsOptions, cors } from './cors.ts';
 export { HttpClientError, type HttpClientErrorCode, HttpError } from './errors.ts';
 export { DEFAULT_HTTP_LIMITS, type HttpLimits } from './limits.ts';
 export { type ProblemDetails, problem, problemOf } from './problem.ts';

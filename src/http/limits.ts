@@ -124,3 +124,11 @@ export const COOKIE_LIMITS = {
   /** Shortest key, bytes: as long as the hash. RFC 2104 section 3. */
   keyBytes: 32,
 } as const;
+
+/** CORS. */
+export const CORS_LIMITS = {
+  /** How long a leave is kept, seconds. Firefox keeps a day at most, Chrome two hours. */
+  maxAgeSeconds: 86_400,
+  /** Fields asked for by one preflight; pages set a handful. */
+  requestFields: 64,
+} as const;
