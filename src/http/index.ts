@@ -16,6 +16,13 @@ export { HttpClientError, type HttpClientErrorCode, HttpError } from './errors.t
 export { DEFAULT_HTTP_LIMITS, type HttpLimits } from './limits.ts';
 export { type ProblemDetails, problem, problemOf } from './problem.ts';
 export { type ByteRange, contentRange, parseRange, type RangeRequest, unsatisfiedRange } from './range.ts';
+export {
+  createRateLimiter,
+  type RateLimitedOptions,
+  type RateLimiter,
+  type RateLimitPolicy,
+  rateLimited,
+} from './rate-limit/index.ts';
 export { empty, json, text } from './reply.ts';
 export { createRouter, type Match, type Params, percentDecode, type Router } from './router.ts';
 export { type HttpServer, type HttpServerOptions, startHttpServer } from './server.ts';

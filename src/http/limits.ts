@@ -132,3 +132,17 @@ export const CORS_LIMITS = {
   /** Fields asked for by one preflight; pages set a handful. */
   requestFields: 64,
 } as const;
+
+/** Rate limits. */
+export const RATE_LIMIT_BOUNDS = {
+  /** Keys in debt at once, for each policy: some 12 MiB. nginx holds 16,000 in each MiB of its zones. */
+  keys: 65_536,
+  /** Length of a key, characters; longer ones are counted by their hash. */
+  keyLength: 256,
+  /** Policies of one limiter, each a table and an element of two fields. */
+  policies: 8,
+  /** Window, seconds: a year. */
+  windowSeconds: 366 * 86_400,
+  /** Units per second; a unit is then ten times what sums of fractions may miss by. */
+  unitsPerSecond: 100_000,
+} as const;
