@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import test, { suite } from 'node:test';
 import { testHost } from '../core/testing/host.ts';
 import { Peer } from '../core/testing/peer.ts';
+import { SimulatedClock } from '../core/time/simulated-clock.ts';
 import { type CorsOptions, cors } from './cors.ts';
 import { HttpError } from './errors.ts';
+import { createRateLimiter, rateLimited } from './rate-limit/index.ts';
 import { text } from './reply.ts';
 import { startHttpServer } from './server.ts';
 import { bareRequest } from './testing/bare-request.ts';
@@ -239,6 +241,17 @@ suite('an answer', () => {
     };
     await assert.rejects(answer(options, 'GET', [origin(APP)], handler), fault);
   });
+});
+
+test('a page may read that it is refused by a rate limit', async () => {
+  const limiter = createRateLimiter([{ name: 'one', quota: 1, windowSeconds: 60 }]);
+  const limited = rateLimited({ limiter, clock: new SimulatedClock() }, hello);
+  const options: CorsOptions = { ...listed, exposedFields: ['Retry-After', 'RateLimit'] };
+  await answer(options, 'GET', [origin(APP)], limited);
+  const [status, fields] = await answer(options, 'GET', [origin(APP)], limited);
+  assert.equal(status, 429);
+  assert.ok(fields.includes(`Access-Control-Allow-Origin: ${APP}`));
+  assert.ok(fields.includes('Access-Control-Expose-Headers: Retry-After, RateLimit'));
 });
 
 suite('what changes state', () => {

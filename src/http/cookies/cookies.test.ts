@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
 import test, { suite } from 'node:test';
+import { testHost } from '../../core/testing/host.ts';
+import { Peer } from '../../core/testing/peer.ts';
+import { text } from '../reply.ts';
 import { percentDecode } from '../router.ts';
+import { startHttpServer } from '../server.ts';
 import { Fields } from '../wire/fields.ts';
 import { fuzz } from './cookies.fuzz.ts';
 import {
@@ -302,5 +306,51 @@ suite('a signed cookie', () => {
     const signer = createCookieSigner([given]);
     given.fill(2);
     assert.equal(signer.sign('a', 'b'), createCookieSigner([key(1)]).sign('a', 'b'));
+  });
+});
+
+suite('cookies over a socket', () => {
+  /** What the server answers to one request with these field lines, and nothing behind. */
+  async function answer(lines: readonly string[]): Promise<string> {
+    const host = testHost('http');
+    const server = await startHttpServer({
+      host,
+      address: { host: '127.0.0.1', port: 0 },
+      handler: (request) => {
+        const cookies = readCookies(request.headers);
+        const echo = cookies.get('echo');
+        if (echo === undefined) return text(200, `${cookies.size} of which ${cookies.get('toString')}`);
+        return text(200, 'set', [
+          ['Set-Cookie', setCookie({ name: 'echo', value: percentDecode(echo) ?? '' })],
+        ]);
+      },
+    });
+    const peer = await Peer.connect(host.network, server.endpoint);
+    peer.send(['GET / HTTP/1.1', 'Host: a', 'Connection: close', ...lines, '', ''].join('\r\n'));
+    const received = (await peer.untilClosed()).toString('latin1');
+    await server.close(0);
+    return received;
+  }
+
+  test('a flood of __proto__ is a 431, in one field or in many', async () => {
+    const flood = `Cookie: ${Array(600).fill('__proto__=1').join('; ')}`;
+    assert.match(await answer([flood]), /^HTTP\/1\.1 431 /);
+    assert.match(
+      await answer(Array(90).fill('Cookie: __proto__=1; constructor=2; toString=3')),
+      /^HTTP\/1\.1 431 /,
+    );
+    assert.match(await answer(['Cookie: __proto__=1; constructor=2']), /\r\n\r\n2 of which undefined$/);
+  });
+
+  test('a value that carries a line or an attribute back is sent as no field', async () => {
+    for (const injected of ['a%0d%0aSet-Cookie:%20admin=1', 'a%3b%20Domain=evil.example', 'a%0aX: y']) {
+      const received = await answer([`Cookie: echo=${injected}`]);
+      assert.match(received, /^HTTP\/1\.1 500 /);
+      assert.ok(!/set-cookie|domain/i.test(received));
+    }
+    assert.match(
+      await answer(['Cookie: echo=fine']),
+      /\r\nSet-Cookie: echo=fine; Path=\/; Secure; HttpOnly; SameSite=Lax\r\n/,
+    );
   });
 });

@@ -97,9 +97,12 @@ suite('a quota', () => {
     ] as const) {
       const limiter = createRateLimiter([{ name: 'a', quota, windowSeconds }]);
       const start = 12_345_678.901;
-      let admitted = 0;
-      while (admitted <= quota && isAdmitted(limiter, 'k', start)) admitted++;
-      assert.equal(admitted, quota);
+      for (let left = quota - 1; left >= 0; left--) {
+        const [outcome] = limiter.take('k', 1, start);
+        assert.equal(outcome?.retryAfterMs, 0);
+        assert.equal(outcome?.remaining, left);
+      }
+      assert.equal(isAdmitted(limiter, 'k', start), false);
     }
   });
 
@@ -140,6 +143,40 @@ suite('the table of debts', () => {
     }
     for (let at = 0; at < 8; at++) debts.debtMs('k', 10_000);
     assert.equal(debts.size, 0);
+  });
+
+  test('knows the least of many debts, as a list that is sorted each time does', () => {
+    const debtors = fc.array(
+      fc.record({ key: fc.nat(30), moreMs: fc.integer({ min: 1, max: 99 }), waitMs: fc.nat(20) }),
+      {
+        minLength: 50,
+        maxLength: 300,
+      },
+    );
+    fc.assert(
+      fc.property(debtors, (steps) => {
+        const debts = new Debts(8);
+        const model = new Map<string, number>();
+        let nowMs = 0;
+        for (const { key: number, moreMs, waitMs } of steps) {
+          const key = String(number);
+          nowMs += waitMs;
+          // The table drops a few at a time; the model is told when it has come so far.
+          for (let at = 0; at < 8; at++) debts.debtMs('stranger', nowMs);
+          for (const [each, clearAt] of model) if (clearAt <= nowMs) model.delete(each);
+          assert.equal(debts.size, model.size);
+          const [least] = [...model].sort(([, one], [, other]) => one - other);
+          const wanted = model.get(key) ?? (model.size < 8 ? nowMs : least![1]);
+          assert.equal(debts.debtMs(key, nowMs), Math.max(0, wanted - nowMs));
+          // Fractions apart, so that no two are equal and the least is one.
+          const clearAt = Math.max(nowMs, wanted) + moreMs + model.size / 1_000 + number / 1e6;
+          if (!model.has(key) && model.size === 8) model.delete(least![0]);
+          model.set(key, clearAt);
+          debts.owe(key, clearAt);
+        }
+      }),
+      { numRuns: 200 },
+    );
   });
 
   test('a flood of fresh keys does not wash out a debt', () => {
