@@ -15,7 +15,9 @@ import type { Benchmark } from './benchmark.ts';
 import { cache } from './cache.ts';
 import { database } from './database.ts';
 import { dns } from './dns.ts';
-import { http } from './http.ts';
+import { httpBenchmarks } from './http.ts';
+import { httpLatency } from './http-latency.ts';
+import { httpStatic } from './http-static.ts';
 import { mail } from './mail.ts';
 import { measure, probe } from './measure.ts';
 import { objects } from './objects.ts';
@@ -28,7 +30,9 @@ import { storeJournal } from './store-journal.ts';
 
 const BENCHMARKS: readonly Benchmark[] = [
   dns,
-  http,
+  ...httpBenchmarks,
+  httpStatic,
+  httpLatency,
   api,
   balancer,
   ...storeBenchmarks,

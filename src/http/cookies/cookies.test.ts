@@ -197,6 +197,7 @@ const unsendable: readonly [
   ['a date in the year 10000', { expiresMs: 253_402_300_800_000 }],
   ['a domain with a leading dot', { domain: '.example.com' }],
   ['an empty domain', { domain: '' }],
+  ['an address as domain', { domain: '127.0.0.1' }],
   ['a domain that adds an attribute', { domain: 'a.b; Path=/x' }],
   ['a domain that ends the field', { domain: 'a.b\r\nX: y' }],
   ['a relative path', { path: 'a' }],

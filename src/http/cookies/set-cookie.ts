@@ -16,7 +16,7 @@
 import { COOKIE_LIMITS } from '../limits.ts';
 import { formatDate } from '../wire/date.ts';
 import { UnsendableError } from '../wire/encode-head.ts';
-import { isToken } from '../wire/grammar.ts';
+import { decimal, isToken } from '../wire/grammar.ts';
 
 /** Everything is closed unless opened: Path is `/`, Secure and HttpOnly are on, SameSite is Lax. */
 export interface SetCookie {
@@ -139,9 +139,11 @@ function isAttributeValue(text: string): boolean {
   return true;
 }
 
-/** Labels of letters, digits and inner hyphens, 253 characters at most. RFC 1123 section 2.1. */
+/** Labels of letters, digits and inner hyphens, 253 characters at most; no IPv4 address, which browsers refuse.
+ * RFC 1123 section 2.1. */
 function isHostName(text: string): boolean {
-  return text.length <= 253 && text.split('.').every(isLabel);
+  const labels = text.split('.');
+  return text.length <= 253 && labels.every(isLabel) && decimal(labels.at(-1)!) < 0;
 }
 
 function isLabel(label: string): boolean {

@@ -32,6 +32,7 @@ export function bareRequest(
     signal: new AbortController().signal,
     upgrade: undefined,
     expectContinue: false,
+    inform: () => undefined,
     params: {},
     ...overrides,
   };
