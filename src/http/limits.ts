@@ -96,3 +96,29 @@ export function connectionLimits(limits: HttpLimits): ConnectionLimits {
     closeTimeoutMs: limits.closeTimeoutMs,
   };
 }
+
+/** Server-sent events: what a hub of streams holds, and what a reader of a stream takes. */
+export interface EventLimits {
+  /** Events held for streams that resume or lag. More push the oldest out. */
+  readonly replayEvents: number;
+  /** The same in bytes as sent. All streams of a hub share these; a stream itself holds nothing. */
+  readonly replayBytes: number;
+  /** One event as sent, bytes; a longer one is not published, and not read by the parser. */
+  readonly eventBytes: number;
+  /** Events gathered for one write to one stream, bytes. */
+  readonly gatherBytes: number;
+  /** Open streams of one hub; more are refused with 503. Browsers keep one per tab. */
+  readonly streams: number;
+  /** Silence before a comment is sent, milliseconds. WHATWG HTML section 9.2.7 advises about 15 s, because
+   * proxies cut what is silent for 30 to 60 s. */
+  readonly heartbeatMs: number;
+}
+
+export const DEFAULT_EVENT_LIMITS: EventLimits = {
+  replayEvents: 1_024,
+  replayBytes: 1_048_576,
+  eventBytes: 65_536,
+  gatherBytes: 16_384,
+  streams: 1_024,
+  heartbeatMs: 15_000,
+};
