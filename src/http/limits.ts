@@ -122,3 +122,44 @@ export const DEFAULT_EVENT_LIMITS: EventLimits = {
   streams: 1_024,
   heartbeatMs: 15_000,
 };
+
+/** Forms: `application/x-www-form-urlencoded` and `multipart/form-data`. What is over a bound is 413. */
+export interface FormLimits {
+  /** Name-value pairs of one urlencoded form or query. Node's querystring 1,000, PHP 1,000. */
+  readonly parameters: number;
+  /** One urlencoded form, bytes. Express 100 KiB, Fastify 1 MiB. */
+  readonly urlencodedBytes: number;
+  /** Parts of one multipart form. Go 1,000, PHP 1,500 since CVE-2023-0662. */
+  readonly parts: number;
+  /** The head of one part with its empty line, bytes. multer and busboy 80 KiB, Go 10 MiB in all. */
+  readonly partHeadBytes: number;
+  /** Fields in the head of one part; browsers send two. */
+  readonly partFields: number;
+  /** The content of one part without a file name, bytes. busboy 1 MiB. */
+  readonly fieldBytes: number;
+  /** The content of all parts without a file name, bytes: what a handler that collects them holds. Go 10 MiB. */
+  readonly fieldsBytes: number;
+  /** The content of one part with a file name, bytes. Unbounded by default, because files stream with
+   * backpressure: the route knows what it takes. */
+  readonly fileBytes: number;
+  /** Before the first delimiter and behind the last, together, bytes. Clients of forms send none, or an empty line. */
+  readonly marginBytes: number;
+  /** Blanks behind a boundary that gateways may add, bytes. RFC 2046 section 5.1.1. */
+  readonly paddingBytes: number;
+}
+
+export const DEFAULT_FORM_LIMITS: FormLimits = {
+  parameters: 1_000,
+  urlencodedBytes: 1_048_576,
+  parts: 1_000,
+  partHeadBytes: 8_192,
+  partFields: 16,
+  fieldBytes: 1_048_576,
+  fieldsBytes: 10_485_760,
+  fileBytes: Number.MAX_SAFE_INTEGER,
+  marginBytes: 1_024,
+  paddingBytes: 64,
+};
+
+/** Boundary characters at most. RFC 2046 section 5.1.1, a rule and no choice. */
+export const BOUNDARY_CHARACTERS = 70;
