@@ -163,3 +163,13 @@ export const DEFAULT_FORM_LIMITS: FormLimits = {
 
 /** Boundary characters at most. RFC 2046 section 5.1.1, a rule and no choice. */
 export const BOUNDARY_CHARACTERS = 70;
+
+/** One value from a request in an access log, characters; longer ones are cut, so that a line stays a line to read. */
+export const LOG_VALUE_CHARACTERS = 1_024;
+
+/** Members of a tracestate; more are none. W3C Trace Context level 2, section 3.3, a rule and no choice. */
+export const TRACE_STATE_MEMBERS = 32;
+/** A tracestate as sent, characters; entries are left out beyond it. Section 3.3, limits, asks to carry at least 512. */
+export const TRACE_STATE_CHARACTERS = 512;
+/** Entries longer than this are the first to be left out, characters. Section 3.3, limits. */
+export const TRACE_STATE_ENTRY_CHARACTERS = 128;
