@@ -81,6 +81,11 @@ export class EventHub {
     return this.#streams;
   }
 
+  /** Streams that have sent all there is and wait for the next event. */
+  get waitingStreams(): number {
+    return this.#waiting.size;
+  }
+
   /** Streams that were ended because they read too slowly. */
   get droppedStreams(): number {
     return this.#dropped;

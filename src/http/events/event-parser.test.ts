@@ -120,6 +120,8 @@ suite('an event without end is given up', () => {
     ['many lines', 'data:\n'.repeat(16)],
     ['a long comment', `:${'a'.repeat(64)}`],
     ['a type given again and again', 'event: aaaa\n'.repeat(8)],
+    ['comments within an event', `data: a\n${':\n'.repeat(32)}`],
+    ['unknown fields within an event', `event: a\n${'x\n'.repeat(32)}`],
     ['a long event, although whole', `data: ${'a'.repeat(64)}\n\n`],
   ];
   for (const [name, flood] of floods) {

@@ -144,8 +144,10 @@ suite('a stream of events', () => {
     const gone = open(hub);
     await gone.next();
     const waiting = gone.next();
+    assert.equal(hub.waitingStreams, 1);
     gone.gone.abort();
     assert.equal(await waiting, undefined);
+    assert.equal(hub.waitingStreams, 0);
     const unread = open(hub);
     await unread.close();
     const closing = open(hub);
