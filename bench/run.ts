@@ -15,7 +15,9 @@ import type { Benchmark } from './benchmark.ts';
 import { cache } from './cache.ts';
 import { database } from './database.ts';
 import { dns } from './dns.ts';
-import { http } from './http.ts';
+import { httpBenchmarks } from './http.ts';
+import { httpLatency } from './http-latency.ts';
+import { httpStatic } from './http-static.ts';
 import { mail } from './mail.ts';
 import { measure, probe } from './measure.ts';
 import { objects } from './objects.ts';
@@ -25,10 +27,14 @@ import { describeFigures, describeRatios, HEADER, type Result } from './report.t
 import { storeBenchmarks } from './store.ts';
 import { storeAlone } from './store-alone.ts';
 import { storeJournal } from './store-journal.ts';
+import { websocket } from './websocket.ts';
 
 const BENCHMARKS: readonly Benchmark[] = [
   dns,
-  http,
+  ...httpBenchmarks,
+  httpStatic,
+  httpLatency,
+  websocket,
   api,
   balancer,
   ...storeBenchmarks,

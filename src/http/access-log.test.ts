@@ -27,6 +27,7 @@ function request(overrides: Partial<HttpRequest> = {}, headers: HeaderList = [])
     upgrade: undefined,
     expectContinue: false,
     params: {},
+    inform: () => undefined,
     ...overrides,
   };
 }

@@ -7,12 +7,65 @@ export {
   recordsTo,
 } from './access-log.ts';
 export { takeArrived } from './body.ts';
-export { createHttpClient, type HttpClient, type HttpClientOptions } from './client.ts';
-export { type ConditionalRequest, evaluateConditions, ifRangeHolds, type Validators } from './conditional.ts';
+export {
+  createHttpClient,
+  type HttpClient,
+  type HttpClientCounters,
+  type HttpClientOptions,
+  isPublicAddress,
+  type ProxyOptions,
+  type TlsOptions,
+} from './client/index.ts';
+export {
+  type ByteRange,
+  type CompressionOptions,
+  type ConditionalRequest,
+  type Content,
+  chooseCoding,
+  chooseLanguage,
+  chooseMediaType,
+  compressed,
+  contentRange,
+  createStaticFiles,
+  type DecodingLimits,
+  decodedBody,
+  evaluateConditions,
+  ifRangeHolds,
+  immutableFingerprints,
+  parseRange,
+  type RangeRequest,
+  type Representation,
+  respondWith,
+  type StaticFiles,
+  type StaticFilesOptions,
+  unsatisfiedRange,
+  type Validators,
+} from './content/index.ts';
+export {
+  type CookieSigner,
+  type Cookies,
+  clearCookie,
+  createCookieSigner,
+  readCookies,
+  type SetCookie,
+  setCookie,
+} from './cookies/index.ts';
+export { CorsError, type CorsOptions, cors } from './cors.ts';
 export { HttpClientError, type HttpClientErrorCode, HttpError } from './errors.ts';
-export { DEFAULT_HTTP_LIMITS, type HttpLimits } from './limits.ts';
+export {
+  DEFAULT_HTTP_CLIENT_LIMITS,
+  DEFAULT_HTTP_LIMITS,
+  type HttpClientLimits,
+  type HttpLimits,
+} from './limits.ts';
 export { type ProblemDetails, problem, problemOf } from './problem.ts';
-export { type ByteRange, contentRange, parseRange, type RangeRequest, unsatisfiedRange } from './range.ts';
+export {
+  createRateLimiter,
+  type RateLimitedOptions,
+  type RateLimiter,
+  type RateLimitPolicy,
+  rateLimited,
+} from './rate-limit/index.ts';
 export { empty, json, text } from './reply.ts';
 export { createRouter, type Match, type Params, percentDecode, type Router } from './router.ts';
 export { type HttpServer, type HttpServerOptions, startHttpServer } from './server.ts';
@@ -28,11 +81,14 @@ export type {
   Body,
   ClientRequest,
   ClientResponse,
+  ContentDecoding,
   Handler,
   HeaderFields,
   HeaderList,
   HttpRequest,
   HttpResponse,
+  RedirectPolicy,
+  RetryAfterPolicy,
 } from './types.ts';
 export { formatDate, parseDate } from './wire/date.ts';
 export { Fields } from './wire/fields.ts';

@@ -42,6 +42,12 @@ export interface HttpLimits {
   readonly bodyGraceMs: number;
   /** Slowest body that is waited for, bytes per second, after the grace; slower is 408. Apache 500. */
   readonly bodyBytesPerSecond: number;
+  /** From a request, or from when its content waits to be read, to the head of the answer, milliseconds; then 503.
+   * 0 is without end, as in Node and nginx: only the service knows how long its work may take. */
+  readonly handlerTimeoutMs: number;
+  /** How long an idle connection still takes a request when the server stops, milliseconds: one that was sent
+   * before the close arrived is answered instead of lost. A round trip, no more, for all of stopping waits. */
+  readonly drainGraceMs: number;
   /** Pause between two pieces of a response's content that the client waits for, milliseconds. */
   readonly responseIdleTimeoutMs: number;
   /** A write that the peer does not take for this long ends the connection, milliseconds. */
@@ -77,6 +83,8 @@ export const DEFAULT_HTTP_LIMITS: HttpLimits = {
   headTimeoutMs: 10_000,
   bodyGraceMs: 10_000,
   bodyBytesPerSecond: 512,
+  handlerTimeoutMs: 0,
+  drainGraceMs: 250,
   responseIdleTimeoutMs: 120_000,
   writeStallTimeoutMs: 30_000,
   keepAliveTimeoutMs: 75_000,
@@ -85,6 +93,68 @@ export const DEFAULT_HTTP_LIMITS: HttpLimits = {
   closeTimeoutMs: 2_000,
   maxBufferedBytes: 64 * 1024 * 1024,
 };
+
+/** Bounds of the client's pool and of the phases before an exchange; an option of the client by the same name. */
+export interface HttpClientLimits {
+  /** Open and opening connections of one client, all origins together. */
+  readonly maxConnections: number;
+  /** Of these to one origin. Browsers 6, undici unbounded, nginx's upstream keepalive unbounded. */
+  readonly maxConnectionsPerOrigin: number;
+  /** Requests that wait for a connection, all origins together; more fail at once with `queue-full`. */
+  readonly maxWaiting: number;
+  /** Wait for a free connection, milliseconds. undici waits for ever. */
+  readonly queueTimeoutMs: number;
+  /** Wait for the addresses of a name, milliseconds. resolv.conf(5) 5 s a try. */
+  readonly resolveTimeoutMs: number;
+  /** From the first attempt to a connection, over all addresses, milliseconds. undici 10 s, curl 300 s. */
+  readonly connectTimeoutMs: number;
+  /** The TLS handshake, milliseconds; the network itself gives it 10 s at most. */
+  readonly tlsTimeoutMs: number;
+  /** A proxy's answer to CONNECT, milliseconds: it connects meanwhile, and has its own time-out for that. */
+  readonly tunnelTimeoutMs: number;
+  /** Before the next address is tried beside the one that has not answered, milliseconds. RFC 8305 section 5: 250. */
+  readonly attemptDelayMs: number;
+  /** Addresses of one name that are tried; a name may have thousands. */
+  readonly maxAddresses: number;
+  /** How long an address that failed is tried after the others, milliseconds. */
+  readonly addressFailureMs: number;
+  /** Addresses whose failure is remembered. */
+  readonly maxFailedAddresses: number;
+  /** An unused connection is kept so long, milliseconds: less than the 5 s of Node's servers. undici 4 s. */
+  readonly idleTimeoutMs: number;
+  /** How long before the end that `Keep-Alive: timeout` announces a connection is given up, milliseconds: a request
+   * takes a while to arrive. undici 1 s to 2 s. */
+  readonly keepAliveMarginMs: number;
+  /** A connection older than this serves no further request, milliseconds: names move to other addresses. */
+  readonly maxConnectionAgeMs: number;
+  /** Requests on one connection. nginx ends one after 1,000 itself. */
+  readonly maxRequestsPerConnection: number;
+  /** Wait for a 100 before the content is sent without it, milliseconds. RFC 9110 section 10.1.1; curl 1 s. */
+  readonly continueTimeoutMs: number;
+}
+
+export const DEFAULT_HTTP_CLIENT_LIMITS: HttpClientLimits = {
+  maxConnections: 4_096,
+  maxConnectionsPerOrigin: 128,
+  maxWaiting: 16_384,
+  queueTimeoutMs: 30_000,
+  resolveTimeoutMs: 10_000,
+  connectTimeoutMs: 5_000,
+  tlsTimeoutMs: 5_000,
+  tunnelTimeoutMs: 10_000,
+  attemptDelayMs: 250,
+  maxAddresses: 8,
+  addressFailureMs: 30_000,
+  maxFailedAddresses: 1_024,
+  idleTimeoutMs: 4_000,
+  keepAliveMarginMs: 1_000,
+  maxConnectionAgeMs: 600_000,
+  maxRequestsPerConnection: 100_000,
+  continueTimeoutMs: 1_000,
+};
+
+/** The largest `redirect.follow`; curl and browsers stop at 50 and 20. */
+export const MAX_REDIRECTS = 50;
 
 /** What the network enforces itself. First byte, idle and stall are the session's: it knows their reply. */
 export function connectionLimits(limits: HttpLimits): ConnectionLimits {
@@ -96,6 +166,99 @@ export function connectionLimits(limits: HttpLimits): ConnectionLimits {
     closeTimeoutMs: limits.closeTimeoutMs,
   };
 }
+
+/** Bounds of `content/`: of what a message says about its representation, and of what is done to one. */
+export const CONTENT_LIMITS = {
+  /** Elements of one Accept, Accept-Encoding or Accept-Language, empty ones counted; a longer list counts as absent.
+   * Browsers send at most a dozen. */
+  listElements: 64,
+  /** Parameters of one element or media type. */
+  parameters: 16,
+  /** Ranges of one request; more are an attack on the sender (CVE-2011-3192) and are answered with the whole.
+   * Apache sends at most 200, Go as many as asked, as long as they are not longer than the whole. */
+  ranges: 16,
+  /** Bytes between two ranges that are sent along rather than starting another part, whose head costs as much.
+   * RFC 9110 section 15.3.7.2 names 80. */
+  rangeGapBytes: 80,
+  /** Content shorter than this is not coded, bytes: it fits into one packet either way. nginx 20, Express 1,024. */
+  codedFromBytes: 1_024,
+  /** Content up to this is coded at once, bytes: 32 KiB of text take 0.2 to 0.5 ms, and on another thread twice that. */
+  codedAtOnceBytes: 32_768,
+  /** Bodies being coded at the same time in one `compressed`, but for those coded at once; more are sent as they are.
+   * An encoder holds 0.25 MiB (gzip) to 0.8 MiB (zstd). */
+  encoders: 64,
+  /** A decoded body may be this many times longer than what came, once it is longer than `decodedFreeBytes`. Text
+   * reaches 20, and 1,032 is the most that deflate can do. */
+  decodedRatio: 100,
+  /** Decoded bytes to which no ratio applies: a short body of blanks is no attack. */
+  decodedFreeBytes: 65_536,
+  /** Decoded content, bytes, whatever came; a caller that streams may set its own. */
+  decodedBytes: 16 * 1_024 * 1_024,
+  /** The window a zstd frame may ask for, as a power of two: 8 MiB, as RFC 9659 has it for HTTP. The library's own
+   * bound is 128 MiB for each decoder. */
+  zstdWindowLog: 23,
+  /** A file is read in pieces of this many bytes; up to one piece goes out in one write with its head. */
+  filePieceBytes: 262_144,
+  /** A file up to this is kept in memory, bytes. Of 1 MiB that takes a third of the CPU time of reading it again, of
+   * 100 KiB also a third (`npm run bench -- http-static`). */
+  keptFileBytes: 1_048_576,
+  /** Content of files kept in memory by one `createStaticFiles`, bytes. */
+  keptBytes: 32 * 1_024 * 1_024,
+  /** Files kept open or in memory, each with up to three coded siblings. nginx `open_file_cache` none by itself. */
+  keptFiles: 256,
+  /** Bytes of one segment of a path to a file; no file system has longer names. */
+  pathSegmentBytes: 255,
+} as const;
+
+/** Structured fields. RFC 9651 section 3 asks every parser for at least 1,024 members, 256 items, 256 parameters. */
+export const STRUCTURED_FIELD_LIMITS = {
+  /** One field value, its lines joined, characters: twice what a head of the default bound can bring. */
+  fieldLength: 131_072,
+  /** Members of a list or dictionary. */
+  members: 1_024,
+  /** Items of one inner list. */
+  innerListItems: 256,
+  /** Parameters of one item or inner list. */
+  parameters: 256,
+} as const;
+
+/** Cookies: what browsers keep, so that nothing is sent that they drop, and nothing read that none of them sent. */
+export const COOKIE_LIMITS = {
+  /** Pairs in one request; more are 431. Chrome and Firefox keep 180 for one site. */
+  cookies: 200,
+  /** Name and value together, bytes; RFC 6265bis section 5.6 has browsers drop longer ones. */
+  pairBytes: 4_096,
+  /** Value of one attribute, bytes; browsers ignore longer ones. RFC 6265bis section 5.6. */
+  attributeBytes: 1_024,
+  /** Lifetime, seconds: 400 days, to which browsers cut longer ones. RFC 6265bis section 5.5. */
+  maxAgeSeconds: 400 * 86_400,
+  /** Keys that sign and verify; each costs a hash for a cookie with a bad signature. */
+  keys: 8,
+  /** Shortest key, bytes: as long as the hash. RFC 2104 section 3. */
+  keyBytes: 32,
+} as const;
+
+/** CORS. */
+export const CORS_LIMITS = {
+  /** How long a leave is kept, seconds. Firefox keeps a day at most, Chrome two hours. */
+  maxAgeSeconds: 86_400,
+  /** Fields asked for by one preflight; pages set a handful. */
+  requestFields: 64,
+} as const;
+
+/** Rate limits. */
+export const RATE_LIMIT_BOUNDS = {
+  /** Keys in debt at once, for each policy: some 12 MiB. nginx holds 16,000 in each MiB of its zones. */
+  keys: 65_536,
+  /** Length of a key, characters; longer ones are counted by their hash. */
+  keyLength: 256,
+  /** Policies of one limiter, each a table and an element of two fields. */
+  policies: 8,
+  /** Window, seconds: a year. */
+  windowSeconds: 366 * 86_400,
+  /** Units per second; a unit is then ten times what sums of fractions may miss by. */
+  unitsPerSecond: 100_000,
+} as const;
 
 /** Server-sent events: what a hub of streams holds, and what a reader of a stream takes. */
 export interface EventLimits {

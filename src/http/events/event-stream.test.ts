@@ -3,7 +3,7 @@ import test, { suite } from 'node:test';
 import { testHost } from '../../core/testing/host.ts';
 import { Peer } from '../../core/testing/peer.ts';
 import { SimulatedClock } from '../../core/time/simulated-clock.ts';
-import { createHttpClient } from '../client.ts';
+import { createHttpClient } from '../client/client.ts';
 import { HttpError } from '../errors.ts';
 import type { EventLimits } from '../limits.ts';
 import { startHttpServer } from '../server.ts';

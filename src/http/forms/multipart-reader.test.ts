@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import test, { suite } from 'node:test';
 import { testHost } from '../../core/testing/host.ts';
 import { IncomingBody } from '../body.ts';
-import { createHttpClient } from '../client.ts';
+import { createHttpClient } from '../client/client.ts';
 import type { FormLimits } from '../limits.ts';
 import { json } from '../reply.ts';
 import { startHttpServer } from '../server.ts';

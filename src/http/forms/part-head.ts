@@ -30,7 +30,8 @@ export type PartHeadLimits = Pick<FormLimits, 'partHeadBytes' | 'partFields'>;
 
 /** @param text latin1, whole lines, without the empty one */
 export function parsePartHead(text: string, limits: PartHeadLimits): PartHead | FormRefusal {
-  const headers = parseFields(text, 0, { fieldCount: limits.partFields, fieldBytes: limits.partHeadBytes });
+  const bounds = { fieldCount: limits.partFields, fieldBytes: limits.partHeadBytes };
+  const headers = parseFields(text, 0, text.length, bounds);
   if (isMalformed(headers)) return headRefusal(headers.status, headers.message);
   if (headers.getAll('content-type').length > 1)
     return refuseForm('bad-part-head', 'a part has more than one Content-Type');
