@@ -1,4 +1,11 @@
 /** HTTP/1.1: server, client, router, and what handlers need. See README.md. */
+export {
+  type AccessLogOptions,
+  type AccessRecord,
+  accessLog,
+  formatCombined,
+  recordsTo,
+} from './access-log.ts';
 export { takeArrived } from './body.ts';
 export {
   createHttpClient,
@@ -62,6 +69,14 @@ export {
 export { empty, json, text } from './reply.ts';
 export { createRouter, type Match, type Params, percentDecode, type Router } from './router.ts';
 export { type HttpServer, type HttpServerOptions, startHttpServer } from './server.ts';
+export { formatServerTiming, type TimingMetric } from './server-timing.ts';
+export {
+  childContext,
+  type TraceContext,
+  traceContextOf,
+  traceFields,
+  withTraceState,
+} from './trace-context.ts';
 export type {
   Body,
   ClientRequest,

@@ -263,3 +263,80 @@ export const RATE_LIMIT_BOUNDS = {
   /** Units per second; a unit is then ten times what sums of fractions may miss by. */
   unitsPerSecond: 100_000,
 } as const;
+
+/** Server-sent events: what a hub of streams holds, and what a reader of a stream takes. */
+export interface EventLimits {
+  /** Events held for streams that resume or lag. More push the oldest out. */
+  readonly replayEvents: number;
+  /** The same in bytes as sent. All streams of a hub share these; a stream itself holds nothing. */
+  readonly replayBytes: number;
+  /** One event as sent, bytes; a longer one is not published, and not read by the parser. */
+  readonly eventBytes: number;
+  /** Events gathered for one write to one stream, bytes. */
+  readonly gatherBytes: number;
+  /** Open streams of one hub; more are refused with 503. Browsers keep one per tab. */
+  readonly streams: number;
+  /** Silence before a comment is sent, milliseconds. WHATWG HTML section 9.2.7 advises about 15 s, because
+   * proxies cut what is silent for 30 to 60 s. */
+  readonly heartbeatMs: number;
+}
+
+export const DEFAULT_EVENT_LIMITS: EventLimits = {
+  replayEvents: 1_024,
+  replayBytes: 1_048_576,
+  eventBytes: 65_536,
+  gatherBytes: 16_384,
+  streams: 1_024,
+  heartbeatMs: 15_000,
+};
+
+/** Forms: `application/x-www-form-urlencoded` and `multipart/form-data`. What is over a bound is 413. */
+export interface FormLimits {
+  /** Name-value pairs of one urlencoded form or query. Node's querystring 1,000, PHP 1,000. */
+  readonly parameters: number;
+  /** One urlencoded form, bytes. Express 100 KiB, Fastify 1 MiB. */
+  readonly urlencodedBytes: number;
+  /** Parts of one multipart form. Go 1,000, PHP 1,500 since CVE-2023-0662. */
+  readonly parts: number;
+  /** The head of one part with its empty line, bytes. multer and busboy 80 KiB, Go 10 MiB in all. */
+  readonly partHeadBytes: number;
+  /** Fields in the head of one part; browsers send two. */
+  readonly partFields: number;
+  /** The content of one part without a file name, bytes. busboy 1 MiB. */
+  readonly fieldBytes: number;
+  /** The content of all parts without a file name, bytes: what a handler that collects them holds. Go 10 MiB. */
+  readonly fieldsBytes: number;
+  /** The content of one part with a file name, bytes. Unbounded by default, because files stream with
+   * backpressure: the route knows what it takes. */
+  readonly fileBytes: number;
+  /** Before the first delimiter and behind the last, together, bytes. Clients of forms send none, or an empty line. */
+  readonly marginBytes: number;
+  /** Blanks behind a boundary that gateways may add, bytes. RFC 2046 section 5.1.1. */
+  readonly paddingBytes: number;
+}
+
+export const DEFAULT_FORM_LIMITS: FormLimits = {
+  parameters: 1_000,
+  urlencodedBytes: 1_048_576,
+  parts: 1_000,
+  partHeadBytes: 8_192,
+  partFields: 16,
+  fieldBytes: 1_048_576,
+  fieldsBytes: 10_485_760,
+  fileBytes: Number.MAX_SAFE_INTEGER,
+  marginBytes: 1_024,
+  paddingBytes: 64,
+};
+
+/** Boundary characters at most. RFC 2046 section 5.1.1, a rule and no choice. */
+export const BOUNDARY_CHARACTERS = 70;
+
+/** One value from a request in an access log, characters; longer ones are cut, so that a line stays a line to read. */
+export const LOG_VALUE_CHARACTERS = 1_024;
+
+/** Members of a tracestate; more are none. W3C Trace Context level 2, section 3.3, a rule and no choice. */
+export const TRACE_STATE_MEMBERS = 32;
+/** A tracestate as sent, characters; entries are left out beyond it. Section 3.3, limits, asks to carry at least 512. */
+export const TRACE_STATE_CHARACTERS = 512;
+/** Entries longer than this are the first to be left out, characters. Section 3.3, limits. */
+export const TRACE_STATE_ENTRY_CHARACTERS = 128;
