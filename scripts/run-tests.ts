@@ -2,6 +2,7 @@
  * Runs one kind of tests with node:test.
  *   unit         beside the code and the scripts, all in one process (so no module may keep state)
  *   integration  whole services and unmodified clients, one process per file
+ *   browser      pages of a real Chromium, skipped where there is none
  */
 import { spawnSync } from 'node:child_process';
 import { globSync } from 'node:fs';
@@ -15,6 +16,10 @@ const kinds: Readonly<Record<string, { patterns: string[]; flags: string[] }>> =
       'bench/**/*.test.ts',
     ],
     flags: ['--test-isolation=none'],
+  },
+  browser: {
+    patterns: ['test/browser/**/*.test.ts'],
+    flags: ['--test-concurrency=1'],
   },
   integration: {
     patterns: ['test/integration/**/*.test.ts', 'test/simulation/**/*.test.ts'],

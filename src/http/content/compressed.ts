@@ -66,8 +66,6 @@ const BOUND_TO_BYTES: readonly string[] = [
   'Digest',
   'Content-MD5',
 ];
-/** Its reader waits for each piece. */
-const FLUSHED = 'text/event-stream';
 
 class Compressor {
   readonly codings: readonly ContentCoding[];
@@ -149,12 +147,7 @@ class Compressor {
     if (this.#encoders >= this.#maxEncoders) return response;
     this.#encoders++;
     const headers = codedHeaders(response.headers ?? [], coding);
-    const type = essenceOf(fieldOf(headers, 'Content-Type') ?? '');
-    return {
-      ...response,
-      headers,
-      body: new CodedBody(body, coding, type === FLUSHED, () => this.#encoders--),
-    };
+    return { ...response, headers, body: new CodedBody(body, coding, () => this.#encoders--) };
   }
 }
 
@@ -162,20 +155,18 @@ class Compressor {
 class CodedBody implements AsyncIterable<Uint8Array> {
   readonly #body: AsyncIterable<Uint8Array>;
   readonly #coding: ContentCoding;
-  readonly #flushes: boolean;
   #done: (() => void) | undefined;
 
-  constructor(body: AsyncIterable<Uint8Array>, coding: ContentCoding, flushes: boolean, done: () => void) {
+  constructor(body: AsyncIterable<Uint8Array>, coding: ContentCoding, done: () => void) {
     this.#body = body;
     this.#coding = coding;
-    this.#flushes = flushes;
     this.#done = done;
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, void> {
     const { encoder, flush } = CODECS[this.#coding];
     try {
-      yield* pump(this.#body, encoder(), this.#flushes ? { flush } : {});
+      yield* pump(this.#body, encoder(), { flush });
     } finally {
       this.#end();
     }

@@ -5,10 +5,11 @@
  *      ▲                 │
  *      └── drain ────────┘       what is in between: one piece, and what the stream buffers of either side
  */
+import { turn } from '../../core/time/turn.ts';
 import type { ZlibStream } from './coding.ts';
 
 export interface PumpOptions {
-  /** Flushes so after each piece, for a reader that waits for every single one. */
+  /** Flushes so whenever the source has given something and then makes the reader wait: who waits gets what there is. */
   readonly flush?: number;
   /** Told of the length of every piece, before it goes in or is found to come after the end. */
   readonly feeding?: (bytes: number) => void;
@@ -38,18 +39,41 @@ async function feed(
   stream: ZlibStream,
   options: PumpOptions,
 ): Promise<void> {
+  const { flush, feeding } = options;
+  const pieces = flush === undefined ? source : noticed(source, () => stream.flush(flush));
   try {
-    for await (const piece of source) {
-      options.feeding?.(piece.length);
+    for await (const piece of pieces) {
+      feeding?.(piece.length);
       if (stream.destroyed) return;
-      const hasRoom = stream.write(piece);
-      if (options.flush !== undefined) stream.flush(options.flush);
-      if (!hasRoom) await drained(stream);
+      if (!stream.write(piece)) await drained(stream);
     }
     stream.end();
   } catch (error) {
     stream.destroy(error as Error);
   }
+}
+
+/** What `source` gives; `waiting` is called when after a piece there is none for a turn of the event loop. */
+async function* noticed(
+  source: AsyncIterable<Uint8Array>,
+  waiting: () => void,
+): AsyncGenerator<Uint8Array, void, void> {
+  const pieces = source[Symbol.asyncIterator]();
+  try {
+    for (let given = 0; ; given++) {
+      const next = pieces.next();
+      if (given > 0 && (await isLate(next))) waiting();
+      const { done, value } = await next;
+      if (done === true) return;
+      yield value;
+    }
+  } finally {
+    await pieces.return?.();
+  }
+}
+
+function isLate(next: Promise<unknown>): Promise<boolean> {
+  return Promise.race([next.then(() => false), turn().then(() => true)]);
 }
 
 function drained(stream: ZlibStream): Promise<void> {
