@@ -7,7 +7,22 @@ export { DEFAULT_HTTP_LIMITS, type HttpLimits } from './limits.ts';
 export { type ProblemDetails, problem, problemOf } from './problem.ts';
 export { type ByteRange, contentRange, parseRange, type RangeRequest, unsatisfiedRange } from './range.ts';
 export { empty, json, text } from './reply.ts';
-export { createRouter, type Match, type Params, percentDecode, type Router } from './router.ts';
+export {
+  type Constraint,
+  createRouter,
+  type FoundRoute,
+  type Match,
+  type Params,
+  type ParamsOf,
+  percentDecode,
+  type RoutedRequest,
+  RouteError,
+  type RouteHandler,
+  type RouteInfo,
+  type RouteOptions,
+  type Router,
+  type RouterOptions,
+} from './router/index.ts';
 export { type HttpServer, type HttpServerOptions, startHttpServer } from './server.ts';
 export type {
   Body,
