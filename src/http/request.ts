@@ -1,5 +1,5 @@
 /** A request as its handler sees it; what is rarely asked for is made when asked. */
-import type { Connection, Endpoint } from '../core/net/network.ts';
+import type { Connection, Endpoint, PeerIdentity } from '../core/net/network.ts';
 import type { Random } from '../core/random/random.ts';
 import type { Body, HeaderFields, HttpRequest } from './types.ts';
 import { isToken } from './wire/grammar.ts';
@@ -52,6 +52,10 @@ export class ServerRequest implements HttpRequest {
 
   get secure(): boolean {
     return this.#connection.secure;
+  }
+
+  get peerIdentity(): PeerIdentity | undefined {
+    return this.#connection.peerIdentity;
   }
 
   get id(): string {

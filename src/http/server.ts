@@ -7,7 +7,13 @@
  */
 import { messageOf } from '../core/errors.ts';
 import type { Host } from '../core/lifecycle.ts';
-import type { Connection, ConnectionHandler, Endpoint, Listener, TlsIdentity } from '../core/net/network.ts';
+import type {
+  Connection,
+  ConnectionHandler,
+  Endpoint,
+  Listener,
+  TlsServerOptions,
+} from '../core/net/network.ts';
 import type { Timer } from '../core/time/clock.ts';
 import { type BodySource, emptyBody, IncomingBody } from './body.ts';
 import { HttpError } from './errors.ts';
@@ -26,7 +32,7 @@ export interface HttpServerOptions {
   readonly host: Pick<Host, 'network' | 'clock' | 'random' | 'observer'>;
   /** Port 0 lets the operating system choose. */
   readonly address: { readonly host: string; readonly port: number };
-  readonly tls?: TlsIdentity;
+  readonly tls?: TlsServerOptions;
   readonly handler: Handler;
   readonly limits?: Partial<HttpLimits>;
   /** Tells several listeners of one service apart in metrics. Default `main`. */
@@ -36,6 +42,8 @@ export interface HttpServerOptions {
 export interface HttpServer extends AsyncDisposable {
   readonly endpoint: Endpoint;
   readonly connectionCount: number;
+  /** Other certificates for connections accepted from now on. @throws NetError `bad-identity` */
+  replaceTls(tls: TlsServerOptions): void;
   /** Accepts no more; idle connections close, busy ones after their present answer. */
   stop(): void;
   /** `stop`, then waits up to `drainMs` (default 5,000) for what is in flight, then destroys the rest. */
@@ -72,7 +80,7 @@ class Server implements HttpServer {
     );
   }
 
-  async listen(address: HttpServerOptions['address'], tls: TlsIdentity | undefined): Promise<void> {
+  async listen(address: HttpServerOptions['address'], tls: TlsServerOptions | undefined): Promise<void> {
     const options = {
       ...address,
       limits: connectionLimits(this.limits),
@@ -119,6 +127,10 @@ class Server implements HttpServer {
       this.#stamp = `Date: ${formatDate(second * 1_000)}\r\n`;
     }
     return this.#stamp;
+  }
+
+  replaceTls(tls: TlsServerOptions): void {
+    this.#listener!.replaceTls(tls);
   }
 
   stop(): void {
