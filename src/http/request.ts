@@ -9,10 +9,14 @@ const NO_PARAMS: Readonly<Record<string, string>> = Object.freeze(Object.create(
 /** Longer ids are replaced: they end up in logs and in the requests to other services. */
 const MAX_ID_LENGTH = 128;
 
+/** What both versions of the protocol know of a request before its content. */
+type HeadOfRequest = Pick<RequestHead, 'method' | 'target' | 'fields' | 'upgrade' | 'expectContinue'> &
+  Pick<HttpRequest, 'version'>;
+
 export class ServerRequest implements HttpRequest {
   readonly method: string;
   readonly target: string;
-  readonly version: '1.0' | '1.1';
+  readonly version: HttpRequest['version'];
   readonly headers: HeaderFields;
   readonly body: Body;
   readonly upgrade: string | undefined;
@@ -25,7 +29,7 @@ export class ServerRequest implements HttpRequest {
   #controller: AbortController | undefined;
   #fate: 'open' | 'answered' | 'aborted' = 'open';
 
-  constructor(head: RequestHead, body: Body, connection: Connection, random: Random) {
+  constructor(head: HeadOfRequest, body: Body, connection: Connection, random: Random) {
     this.method = head.method;
     this.target = head.target;
     this.version = head.version;

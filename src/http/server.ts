@@ -33,6 +33,9 @@ export interface HttpServerOptions {
   /** Port 0 lets the operating system choose. */
   readonly address: { readonly host: string; readonly port: number };
   readonly tls?: TlsServerOptions;
+  /** Who may speak HTTP/2: clients that agree on it in the TLS handshake (default), also those without TLS that know
+   * beforehand (`cleartext`), or nobody. */
+  readonly http2?: 'tls' | 'cleartext' | 'off';
   readonly handler: Handler;
   readonly limits?: Partial<HttpLimits>;
   /** Tells several listeners of one service apart in metrics. Default `main`. */
@@ -53,8 +56,17 @@ export interface HttpServer extends AsyncDisposable {
 /** @throws NetError `address-in-use`, `listen-failed` */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const server = new Server(options);
-  await server.listen(options.address, options.tls);
+  await server.listen(options);
   return server;
+}
+
+/** Loaded by the first listener that may need it. */
+type Http2 = typeof import('./http2/index.ts');
+
+/** A connection of whatever version, as its server sees it. */
+interface Served {
+  retire(): void;
+  destroy(): void;
 }
 
 class Server implements HttpServer {
@@ -62,9 +74,10 @@ class Server implements HttpServer {
   readonly handler: Handler;
   readonly limits: HttpLimits;
   readonly metrics: HttpMetrics;
-  readonly connections = new Set<ServerConnection>();
+  readonly connections = new Set<Served>();
   readonly #perAddress = new Map<string, number>();
   #listener: Listener | undefined;
+  #http2: Http2 | undefined;
   #stamp = '';
   #stampSecond = -1;
   stopping = false;
@@ -80,12 +93,14 @@ class Server implements HttpServer {
     );
   }
 
-  async listen(address: HttpServerOptions['address'], tls: TlsServerOptions | undefined): Promise<void> {
+  async listen({ address, tls, http2 = 'tls' }: HttpServerOptions): Promise<void> {
+    const speaksHttp2 = tls === undefined ? http2 === 'cleartext' : http2 !== 'off';
+    if (speaksHttp2) this.#http2 = await import('./http2/index.ts');
     const options = {
       ...address,
       limits: connectionLimits(this.limits),
       refuse: lastWords,
-      ...(tls === undefined ? {} : { tls, alpn: ['http/1.1'] }),
+      ...(tls === undefined ? {} : { tls, alpn: speaksHttp2 ? ['h2', 'http/1.1'] : ['http/1.1'] }),
     };
     this.#listener = await this.host.network.listen(options, (connection) => this.#accept(connection));
   }
@@ -100,11 +115,40 @@ class Server implements HttpServer {
       return;
     }
     this.#perAddress.set(address, count + 1);
-    this.connections.add(new ServerConnection(this, connection));
+    if (this.#http2 === undefined) this.connections.add(new ServerConnection(this, connection));
+    else this.#serveEither(connection, this.#http2);
+  }
+
+  #serveEither(connection: Connection, { Http2Connection, chooseProtocol }: Http2): void {
+    const speak = (version: '1.1' | '2', early?: Buffer): void => {
+      if (version === '2') this.connections.add(new Http2Connection(this, connection, early));
+      else {
+        const served = new ServerConnection(this, connection);
+        this.connections.add(served);
+        if (early !== undefined) served.data(early);
+      }
+    };
+    if (connection.secure) {
+      speak(connection.alpn === 'h2' ? '2' : '1.1');
+      return;
+    }
+    const waiting: Served = { retire: () => connection.destroy(), destroy: () => connection.destroy() };
+    this.connections.add(waiting);
+    const known = (version: '1.1' | '2', early: Buffer): void => {
+      this.connections.delete(waiting);
+      speak(version, early);
+      if (this.stopping) for (const served of this.connections) served.retire();
+    };
+    const patience = { clock: this.host.clock, timeoutMs: this.limits.firstByteTimeoutMs };
+    chooseProtocol(connection, patience, {
+      http1: (early) => known('1.1', early),
+      http2: (early) => known('2', early),
+      closed: () => this.forget(waiting, connection.remote.address),
+    });
   }
 
   /** A connection is closed, or another protocol's. */
-  forget(connection: ServerConnection, address: string): void {
+  forget(connection: Served, address: string): void {
     if (!this.connections.delete(connection)) return;
     const left = this.#perAddress.get(address)! - 1;
     if (left === 0) this.#perAddress.delete(address);

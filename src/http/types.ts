@@ -37,7 +37,7 @@ export interface HttpRequest {
   readonly path: string;
   /** What follows `?`, undecoded; '' when there is none. */
   readonly query: string;
-  readonly version: '1.0' | '1.1';
+  readonly version: '1.0' | '1.1' | '2';
   readonly headers: HeaderFields;
   readonly body: Body;
   readonly remote: Endpoint;
