@@ -120,30 +120,33 @@ class Server implements HttpServer {
   }
 
   #serveEither(connection: Connection, { Http2Connection, chooseProtocol }: Http2): void {
-    const speak = (version: '1.1' | '2', early?: Buffer): void => {
-      if (version === '2') this.connections.add(new Http2Connection(this, connection, early));
-      else {
-        const served = new ServerConnection(this, connection);
-        this.connections.add(served);
-        if (early !== undefined) served.data(early);
-      }
+    const serve = (served: Served): void => {
+      this.connections.add(served);
+      if (this.stopping) served.retire();
     };
     if (connection.secure) {
-      speak(connection.alpn === 'h2' ? '2' : '1.1');
+      serve(
+        connection.alpn === 'h2'
+          ? new Http2Connection(this, connection)
+          : new ServerConnection(this, connection),
+      );
       return;
     }
-    const waiting: Served = { retire: () => connection.destroy(), destroy: () => connection.destroy() };
-    this.connections.add(waiting);
-    const known = (version: '1.1' | '2', early: Buffer): void => {
-      this.connections.delete(waiting);
-      speak(version, early);
-      if (this.stopping) for (const served of this.connections) served.retire();
-    };
+    const undecided: Served = { retire: () => connection.destroy(), destroy: () => connection.destroy() };
+    this.connections.add(undecided);
     const patience = { clock: this.host.clock, timeoutMs: this.limits.firstByteTimeoutMs };
     chooseProtocol(connection, patience, {
-      http1: (early) => known('1.1', early),
-      http2: (early) => known('2', early),
-      closed: () => this.forget(waiting, connection.remote.address),
+      http1: (early) => {
+        this.connections.delete(undecided);
+        const served = new ServerConnection(this, connection);
+        serve(served);
+        served.data(early);
+      },
+      http2: (early) => {
+        this.connections.delete(undecided);
+        serve(new Http2Connection(this, connection, early));
+      },
+      closed: () => this.forget(undecided, connection.remote.address),
     });
   }
 

@@ -53,6 +53,7 @@ export class Exchange implements BodySource {
   #continued = false;
   #paused = false;
   #isCancelled = false;
+  #hasAll: boolean;
   #trailers = NO_FIELDS;
   /** For the rate of the request's content. */
   #receivedBytes = 0;
@@ -67,6 +68,7 @@ export class Exchange implements BodySource {
     this.#owner = owner;
     this.#stream = stream;
     this.#head = head;
+    this.#hasAll = stream.endAfterHeaders;
     this.#body = stream.endAfterHeaders ? emptyBody() : new IncomingBody(this, head.sizeBytes);
     this.#request = new ServerRequest(head, this.#body, owner.connection, owner.host.random);
     stream.on('data', (chunk: Buffer) => this.#received(chunk));
@@ -135,7 +137,10 @@ export class Exchange implements BodySource {
   #receivedAll(): void {
     if (this.#isCancelled || this.#stream.aborted || this.#stream.rstCode !== ERROR.NONE) {
       this.#body.fail(new HttpError(400, 'the client cancelled the request'));
-    } else this.#body.finish(this.#trailers);
+      return;
+    }
+    this.#hasAll = true;
+    this.#body.finish(this.#trailers);
   }
 
   /** RST_STREAM has come, with whatever code. */
@@ -274,7 +279,7 @@ export class Exchange implements BodySource {
 
   /** All is out. What is still to come of the request is not wanted. RFC 9113 section 8.1. */
   #finished(): void {
-    if (this.#stream.endAfterHeaders || this.#stream.readableEnded) this.#stream.resume();
+    if (this.#hasAll) this.#stream.resume();
     else this.#stream.close(ERROR.NONE);
   }
 
@@ -306,8 +311,7 @@ export class Exchange implements BodySource {
   }
 
   #isLate(sinceMs: number): boolean {
-    if (this.#paused || this.#stream.endAfterHeaders || this.#stream.readableEnded) return false;
-    if (this.#response === 'ended') return false;
+    if (this.#paused || this.#hasAll || this.#response === 'ended') return false;
     const { bodyGraceMs, bodyBytesPerSecond } = this.#owner.limits;
     this.#waitedMs += sinceMs;
     return this.#receivedBytes < ((this.#waitedMs - bodyGraceMs) / 1_000) * bodyBytesPerSecond;
@@ -335,7 +339,7 @@ export class Exchange implements BodySource {
   }
 
   #closed(): void {
-    this.#body.fail(new HttpError(400, 'the client cancelled the request'));
+    if (!this.#hasAll) this.#body.fail(new HttpError(400, 'the client cancelled the request'));
     if (!this.#stream.writableFinished || this.#response !== 'ended') this.#request.abort();
     this.#wakeUp();
     this.#owner.ended(this);
