@@ -23,7 +23,14 @@ import { checkField, type Http2RequestHead } from './request-head.ts';
 import { encodeFieldPairs, encodeResponseHead } from './response-head.ts';
 
 /** RFC 9113 section 7. */
-export const ERROR = { NONE: 0, PROTOCOL: 1, INTERNAL: 2, REFUSED_STREAM: 7, ENHANCE_YOUR_CALM: 11 } as const;
+export const ERROR = {
+  NONE: 0,
+  PROTOCOL: 1,
+  INTERNAL: 2,
+  REFUSED_STREAM: 7,
+  CANCEL: 8,
+  ENHANCE_YOUR_CALM: 11,
+} as const;
 
 /** What an exchange needs of its connection. */
 export interface ExchangeOwner {
@@ -289,7 +296,7 @@ export class Exchange implements BodySource {
   abandon(status: number, detail: string, code: string): void {
     this.#owner.refused(code);
     if (this.#response === 'awaited') this.#respond(problem(status, { detail, extensions: { code } }));
-    else this.#stream.close(ERROR.NONE);
+    else this.#stream.close(ERROR.CANCEL);
     this.#pause();
     this.#body.fail(new HttpError(status, detail));
     this.#request.abort();
