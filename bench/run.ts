@@ -24,6 +24,7 @@ import { queue } from './queue.ts';
 import { describeFigures, describeRatios, HEADER, type Result } from './report.ts';
 import { storeBenchmarks } from './store.ts';
 import { storeAlone } from './store-alone.ts';
+import { storeJournal } from './store-journal.ts';
 
 const BENCHMARKS: readonly Benchmark[] = [
   dns,
@@ -32,6 +33,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   balancer,
   ...storeBenchmarks,
   storeAlone,
+  storeJournal,
   database,
   cache,
   queue,

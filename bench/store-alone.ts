@@ -4,12 +4,11 @@
  */
 import { mkdir } from 'node:fs/promises';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import type { Files, OpenFile } from '../src/core/files/files.ts';
 import { systemFiles } from '../src/core/files/system-files.ts';
 import type { StoreOptions } from '../src/core/store/store.ts';
 import type { Store } from '../src/core/store/types.ts';
 import type { Benchmark, Contest, Finding, Load, Place } from './benchmark.ts';
-import { median } from './measure.ts';
+import { costOfSync, cpuMicros, switchable } from './store/cost-of-sync.ts';
 import { diskSync } from './store/disk.ts';
 import { AnyEntry, ENTRIES } from './store/entries.ts';
 import { contenderOf, openStoreIn } from './store/octet.ts';
@@ -21,6 +20,7 @@ const CACHE_BYTES = 256 * MIB;
 const COMMITTERS = 64;
 const WRITERS = 32;
 const DELAY_MS = 3_000;
+const DELAY_GOES_MAX = 10;
 const DELAY_RESOLUTION_MS = 1;
 const NANOSECONDS = 1e6;
 /** A store that never begins a checkpoint by itself. */
@@ -51,17 +51,13 @@ async function prepare(place: Place): Promise<Contest> {
       },
     ],
     probes: [
-      (rounds) => costOfSync(subject, rounds),
+      (rounds) =>
+        costOfSync(`commit-${COMMITTERS}-committers`, subject.committing(COMMITTERS), subject.syncs, rounds),
       () => eventLoopDelay(subject),
       (rounds) => checkpointTurns(subject, rounds),
       () => diskSync(place.folder),
     ],
   };
-}
-
-function cpuMicros(): number {
-  const { user, system } = process.cpuUsage();
-  return user + system;
 }
 
 /** One store with its entries, opened with one set of options after the other. */
@@ -104,51 +100,10 @@ class Subject {
   }
 }
 
-/** Files whose syncs do nothing while they are switched off. */
-function switchable(files: Files, syncs: { readonly areOn: boolean }): Files {
-  return {
-    ...files,
-    async open(path, mode) {
-      const file = await files.open(path, mode);
-      const sync = (): Promise<void> => (syncs.areOn ? file.sync() : Promise.resolve());
-      return new Proxy(file, {
-        get: (target, name) => (name === 'sync' ? sync : bound(target, name as keyof OpenFile)),
-      });
-    },
-  };
-}
-
-function bound(file: OpenFile, name: keyof OpenFile): unknown {
-  const value: unknown = file[name];
-  return typeof value === 'function' ? value.bind(file) : value;
-}
-
-/** What the sync adds to a commit's CPU time, when many commit together. */
-async function costOfSync(subject: Subject, rounds: number): Promise<Finding[]> {
-  const load = subject.committing(COMMITTERS);
-  const perCommit = async (areOn: boolean): Promise<number> => {
-    subject.syncs.areOn = areOn;
-    const before = cpuMicros();
-    const { operations } = await load();
-    return (cpuMicros() - before) / operations;
-  };
-  const synced: number[] = [];
-  const unsynced: number[] = [];
-  for (let n = 0; n < rounds; n++) {
-    unsynced.push(await perCommit(false));
-    synced.push(await perCommit(true));
-  }
-  const over = median(synced.map((micros, n) => micros - unsynced[n]!));
-  const values = { over, synced: median(synced), unsynced: median(unsynced) };
-  return [
-    { name: `commit-${COMMITTERS}-committers.cpu-of-sync`, unit: 'µs', values, goal: 'over at most 5' },
-  ];
-}
-
 /** The delay of the event loop while writers change entries at random, with checkpoints and without. */
 async function eventLoopDelay(subject: Subject): Promise<Finding[]> {
   await subject.open();
-  const withCheckpoints = await delayOf(subject.committing(WRITERS, DELAY_MS));
+  const withCheckpoints = await delayOf(untilCheckpoint(subject));
   const { checkpoints } = subject.store.stats();
   if (checkpoints === 0) throw new Error('no checkpoint happened');
   await subject.open(NO_CHECKPOINTS);
@@ -158,6 +113,18 @@ async function eventLoopDelay(subject: Subject): Promise<Finding[]> {
     unit: 'ms',
     values: { [`with ${checkpoints} checkpoints`]: withCheckpoints[name], without: without[name] },
   }));
+}
+
+/** On a slow disk or a busy machine one go changes too little for a checkpoint. */
+function untilCheckpoint(subject: Subject): Load {
+  const load = subject.committing(WRITERS, DELAY_MS);
+  return async () => {
+    let operations = 0;
+    for (let go = 0; go < DELAY_GOES_MAX && subject.store.stats().checkpoints === 0; go++) {
+      operations += (await load()).operations;
+    }
+    return { operations };
+  };
 }
 
 async function delayOf(load: Load): Promise<{ p50: number; p99: number; max: number }> {

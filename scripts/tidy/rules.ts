@@ -125,7 +125,7 @@ export const coreArrows: Readonly<Record<string, readonly string[]>> = {
   journal: ['errors', 'assert', 'bytes', 'time', 'random', 'files'],
   store: ['errors', 'assert', 'bytes', 'time', 'random', 'files', 'journal', 'observe'],
   blobs: ['errors', 'assert', 'bytes', 'time', 'random', 'files'],
-  backup: ['errors', 'assert', 'bytes', 'random', 'files', 'journal', 'store', 'blobs'],
+  backup: ['errors', 'assert', 'bytes', 'random', 'time', 'files', 'journal', 'store', 'blobs'],
   config: ['errors', 'assert', 'files'],
   testing: ['*'],
 };

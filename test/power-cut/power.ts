@@ -5,9 +5,9 @@
  *                                                      └──▶ log of writes and flushes
  *   image from before + a part of the log ─▶ image after the cut
  */
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { statSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { mkdir, open, readFile, rm, stat, truncate } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
@@ -115,6 +115,16 @@ export async function cutPower(image: string, entries: readonly Entry[], random:
     await file.close();
   }
   return { unflushed, lost };
+}
+
+/** Takes down at once all that is mounted under `folder`, whoever still uses it: for a run that is interrupted. */
+export function detachAllUnder(folder: string): void {
+  const mounted = readFileSync('/proc/mounts', 'utf8')
+    .split('\n')
+    .map((line) => line.split(' ')[1] ?? '')
+    .filter((place) => place.startsWith(`${folder}/`));
+  // What was mounted last stands on what was mounted first.
+  for (const place of mounted.reverse()) spawnSync('umount', ['--lazy', place]);
 }
 
 async function startServer(outer: string, work: string, log: string): Promise<ChildProcess> {

@@ -20,14 +20,16 @@
  *
  * It takes Linux, root, FUSE and loop mounts; elsewhere it says so and ends without failing.
  */
+import { rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { SeededRandom } from '../../src/core/random/seeded-random.ts';
+import { exitOnSignals } from '../octet-process.ts';
 import { cutJournals } from './journal-cuts.ts';
 import { OctetCuts } from './octet-cuts.ts';
-import { makeImage, whyNotHere } from './power.ts';
+import { detachAllUnder, makeImage, whyNotHere } from './power.ts';
 
 const JOURNAL_IMAGE_BYTES = 64 * 1024 * 1024;
 const MAX_PRINTED = 10;
@@ -42,6 +44,10 @@ process.exitCode = await main(wholeNumber('cuts'), wholeNumber('seed'));
 
 async function main(cuts: number, seed: number): Promise<number> {
   const folder = await mkdtemp(path.join(os.tmpdir(), 'octet-power-'));
+  exitOnSignals(() => {
+    detachAllUnder(folder);
+    rmSync(folder, { recursive: true, force: true });
+  });
   try {
     const why = await whyNotHere(folder);
     if (why !== undefined) {

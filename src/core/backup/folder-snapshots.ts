@@ -13,6 +13,7 @@
 import { createHash } from 'node:crypto';
 import { codeOf } from '../errors.ts';
 import type { Files, OpenFile } from '../files/files.ts';
+import { turn } from '../time/turn.ts';
 import { BackupError } from './errors.ts';
 import { SLICE_BYTES } from './limits.ts';
 import { createSealed, readSealed } from './sealed-file.ts';
@@ -211,7 +212,7 @@ async function hashOf(content: Uint8Array): Promise<string> {
   const hash = createHash('sha256');
   for (let at = 0; at < content.length; at += SLICE_BYTES) {
     hash.update(content.subarray(at, at + SLICE_BYTES));
-    await new Promise((resume) => setImmediate(resume));
+    await turn();
   }
   return hash.digest('hex');
 }

@@ -14,6 +14,7 @@ import type { Random } from '../random/random.ts';
 import { loadStore } from '../store/load.ts';
 import type { Portion } from '../store/portions.ts';
 import type { Entry } from '../store/types.ts';
+import { turn } from '../time/turn.ts';
 import { BackupError } from './errors.ts';
 import { ENTRIES_PER_TURN } from './limits.ts';
 import type { SnapshotManifest, SnapshotStore } from './snapshot-store.ts';
@@ -98,7 +99,7 @@ class Restoration {
         if (record.tree !== tree || entries.length >= ENTRIES_PER_TURN) {
           if (entries.length > 0) yield { tree, entries };
           entries = [];
-          await new Promise((resume) => setImmediate(resume));
+          await turn();
         }
         tree = record.tree;
         entries.push(record);

@@ -24,6 +24,9 @@ export interface FileInfo {
   readonly isFolder: boolean;
 }
 
+/** How much there is for a sync to bring to the disk. */
+export type Written = 'little' | 'much';
+
 export interface OpenFile {
   readonly path: string;
   /** Size in bytes, as the file was when opened and this handle's writes have left it. */
@@ -42,8 +45,12 @@ export interface OpenFile {
    * the disk. Saves the way through the thread pool, which costs more than the copy.
    */
   writeSync(position: number, bytes: Uint8Array): void;
-  /** Makes every write so far durable (fdatasync). A failure is final: the caller must not retry. */
-  sync(): Promise<void>;
+  /**
+   * Makes every write so far durable (fdatasync). A failure is final: the caller must not retry.
+   * @param written `little` when it was a few KiB since the last sync: then a fast disk may be waited for at once,
+   *   which spares the way through the thread pool (`sync-pace.ts`). Default `much`.
+   */
+  sync(written?: Written): Promise<void>;
   truncate(sizeBytes: number): Promise<void>;
   close(): Promise<void>;
 }

@@ -33,6 +33,7 @@
 import { crc32 } from '../bytes/crc32.ts';
 import type { SeededRandom } from '../random/seeded-random.ts';
 import type { Clock } from '../time/clock.ts';
+import { turn } from '../time/turn.ts';
 import type { Files } from './files.ts';
 import {
   type Deceit,
@@ -215,7 +216,7 @@ export class SimulatedDisk {
     if (this.#latency !== undefined)
       await this.#latency.clock.sleep(this.#random.below(this.#latency.maxMs + 1));
     for (let turns = this.#random.below(MAX_TURNS + 1); turns > 0; turns--) {
-      await new Promise((resume) => setImmediate(resume));
+      await turn();
     }
     const fault = boot === this.#boot ? this.#judge(call, path) : undefined;
     if (fault === 'power-cut') this.powerCut();

@@ -2,12 +2,15 @@
  * Files of the machine. `readSync` and `writeSync` are many times cheaper than the way through the thread pool for
  * what the operating system has in its cache.
  */
-import { fdatasync, ftruncate, read, readSync, write, writeSync } from 'node:fs';
+import { fdatasync, fdatasyncSync, ftruncate, read, readSync, write, writeSync } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
+import { performance } from 'node:perf_hooks';
 import { codeOf } from '../errors.ts';
-import type { FileInfo, Files, OpenFile, OpenMode } from './files.ts';
+import { turn } from '../time/turn.ts';
+import type { FileInfo, Files, OpenFile, OpenMode, Written } from './files.ts';
 import { lockFolder } from './folder-lock.ts';
+import { SyncPace } from './sync-pace.ts';
 
 const { O_CREAT, O_EXCL, O_RDONLY, O_RDWR } = fs.constants;
 
@@ -22,65 +25,73 @@ const FLAGS: Readonly<Record<OpenMode, number>> = {
 const FILE_MODE = 0o600;
 const FOLDER_MODE = 0o700;
 
-export const systemFiles: Files = {
-  async open(path: string, mode: OpenMode): Promise<OpenFile> {
-    const handle = await fs.open(path, FLAGS[mode], FILE_MODE);
-    try {
-      const info = await handle.stat();
-      if (info.isDirectory()) throw Object.assign(new Error(`EISDIR: open '${path}'`), { code: 'EISDIR' });
-      return new SystemOpenFile(path, handle, info.size);
-    } catch (error) {
-      await handle.close();
-      throw error;
-    }
-  },
+/** The machine's own, for the whole process: what is learned of the disk's pace is of use to all who write to it. */
+export const systemFiles: Files = createSystemFiles();
 
-  async stat(path: string): Promise<FileInfo | undefined> {
-    try {
-      const info = await fs.stat(path);
-      const isFolder = info.isDirectory();
-      return { sizeBytes: isFolder ? 0 : info.size, isFolder };
-    } catch (error) {
-      if (isMissing(error)) return undefined;
-      throw error;
-    }
-  },
+/** @param pace what is known of the disk already */
+export function createSystemFiles(pace: SyncPace = new SyncPace()): Files {
+  return {
+    open: (path, mode) => open(path, mode, pace),
+    stat,
+    list,
+    makeFolder,
+    rename: (from, to) => fs.rename(from, to),
+    remove,
+    removeFolder: (path) => fs.rm(path, { recursive: true, force: true }),
+    syncFolder,
+    lock: lockFolder,
+  };
+}
 
-  async list(folder: string): Promise<string[]> {
-    try {
-      return (await fs.readdir(folder)).sort();
-    } catch (error) {
-      if (codeOf(error) === 'ENOENT') return [];
-      throw error;
-    }
-  },
+async function open(path: string, mode: OpenMode, pace: SyncPace): Promise<OpenFile> {
+  const handle = await fs.open(path, FLAGS[mode], FILE_MODE);
+  try {
+    const info = await handle.stat();
+    if (info.isDirectory()) throw Object.assign(new Error(`EISDIR: open '${path}'`), { code: 'EISDIR' });
+    return new SystemOpenFile(path, handle, info.size, pace);
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+}
 
-  async makeFolder(path: string): Promise<void> {
-    const whole = resolve(path);
-    const first = await fs.mkdir(whole, { recursive: true, mode: FOLDER_MODE });
-    if (first === undefined) return syncIfPermitted(dirname(whole));
-    for (let folder = dirname(whole); folder.length > dirname(first).length; folder = dirname(folder)) {
-      await syncFolder(folder);
-    }
-    await syncFolder(dirname(first));
-  },
+async function stat(path: string): Promise<FileInfo | undefined> {
+  try {
+    const info = await fs.stat(path);
+    const isFolder = info.isDirectory();
+    return { sizeBytes: isFolder ? 0 : info.size, isFolder };
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+}
 
-  rename: (from: string, to: string) => fs.rename(from, to),
+async function list(folder: string): Promise<string[]> {
+  try {
+    return (await fs.readdir(folder)).sort();
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return [];
+    throw error;
+  }
+}
 
-  async remove(path: string): Promise<void> {
-    try {
-      await fs.unlink(path);
-    } catch (error) {
-      if (!isMissing(error)) throw error;
-    }
-  },
+async function makeFolder(path: string): Promise<void> {
+  const whole = resolve(path);
+  const first = await fs.mkdir(whole, { recursive: true, mode: FOLDER_MODE });
+  if (first === undefined) return syncIfPermitted(dirname(whole));
+  for (let folder = dirname(whole); folder.length > dirname(first).length; folder = dirname(folder)) {
+    await syncFolder(folder);
+  }
+  await syncFolder(dirname(first));
+}
 
-  removeFolder: (path: string) => fs.rm(path, { recursive: true, force: true }),
-
-  syncFolder,
-
-  lock: lockFolder,
-};
+async function remove(path: string): Promise<void> {
+  try {
+    await fs.unlink(path);
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+  }
+}
 
 async function syncFolder(folder: string): Promise<void> {
   // Windows has no handle on a folder to sync; NTFS journals its names by itself.
@@ -115,15 +126,17 @@ class SystemOpenFile implements OpenFile {
   readonly path: string;
   readonly #handle: fs.FileHandle;
   readonly #fd: number;
+  readonly #pace: SyncPace;
   #sizeBytes: number;
   #underWay = 0;
   #closing: Promise<void> | undefined;
   #idle: (() => void) | undefined;
 
-  constructor(path: string, handle: fs.FileHandle, sizeBytes: number) {
+  constructor(path: string, handle: fs.FileHandle, sizeBytes: number, pace: SyncPace) {
     this.path = path;
     this.#handle = handle;
     this.#fd = handle.fd;
+    this.#pace = pace;
     this.#sizeBytes = sizeBytes;
   }
 
@@ -179,8 +192,26 @@ class SystemOpenFile implements OpenFile {
     if (end > this.#sizeBytes) this.#sizeBytes = end;
   }
 
-  sync(): Promise<void> {
-    return this.#call<void>('fdatasync', (callback) => fdatasync(this.#fd, callback));
+  sync(written: Written = 'much'): Promise<void> {
+    if (written === 'little' && this.#pace.atOnce) return this.#syncAtOnce();
+    return this.#syncApart(written);
+  }
+
+  async #syncAtOnce(): Promise<void> {
+    this.#checkOpen('fdatasync');
+    const startedAt = performance.now();
+    fdatasyncSync(this.#fd);
+    if (this.#pace.held(performance.now() - startedAt)) await turn();
+  }
+
+  async #syncApart(written: Written): Promise<void> {
+    const startedAt = performance.now();
+    this.#pace.begin();
+    try {
+      await this.#call<void>('fdatasync', (callback) => fdatasync(this.#fd, callback));
+    } finally {
+      this.#pace.end(written === 'little' ? performance.now() - startedAt : undefined);
+    }
   }
 
   async truncate(sizeBytes: number): Promise<void> {

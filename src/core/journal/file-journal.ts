@@ -307,10 +307,10 @@ class FileJournal implements Journal {
     if (frameBytes > MAX_BATCH_BYTES) throw new JournalError('too-large', `a batch of ${frameBytes} bytes`);
     const stored: StoredBatch = { ...batch, position: last + 1 };
     const segment = await this.#segmentFor(frameBytes);
-    await this.#reserve(segment.sizeBytes + frameBytes, frameBytes);
+    const grown = await this.#reserve(segment.sizeBytes + frameBytes, frameBytes);
     try {
       await this.#write(segment, encodeBatch(stored, this.#crcSeed));
-      await this.#active.sync();
+      await this.#active.sync(grown || frameBytes > WRITE_AT_ONCE_BYTES ? 'much' : 'little');
     } catch (error) {
       if (error instanceof JournalError) throw error;
       this.#broken = error;
@@ -321,10 +321,13 @@ class FileJournal implements Journal {
     return { outcome: 'appended', position: stored.position };
   }
 
-  /** Makes room up to `end` and well behind it, if a small frame is not to fit into what there is. */
-  async #reserve(end: number, frameBytes: number): Promise<void> {
+  /**
+   * Makes room up to `end` and well behind it, if a small frame is not to fit into what there is.
+   * @returns whether the file has grown, which its next sync has to make durable as well
+   */
+  async #reserve(end: number, frameBytes: number): Promise<boolean> {
     const from = this.#active.size();
-    if (end <= from || frameBytes > RESERVE_BYTES / 4) return;
+    if (end <= from || frameBytes > RESERVE_BYTES / 4) return false;
     const upTo = Math.max(end, Math.min(end + RESERVE_BYTES, this.#segmentBytes));
     try {
       await this.#active.write(from, Buffer.alloc(upTo - from));
@@ -333,6 +336,7 @@ class FileJournal implements Journal {
       // There may yet be room for the frame itself.
       await this.#cutOff(from);
     }
+    return true;
   }
 
   async #write(segment: Segment, frame: Buffer): Promise<void> {

@@ -8,6 +8,7 @@
  *   - the pages met are exactly the live ones, or exactly those that the root lists as used.
  */
 import { messageOf } from '../errors.ts';
+import { turn } from '../time/turn.ts';
 import type { RootState } from './checkpoint.ts';
 import { CATALOG, decodeRef, type Forest } from './forest.ts';
 import { FINDINGS_MAX, PAGE_BYTES } from './limits.ts';
@@ -176,7 +177,7 @@ export class StateCheck {
     visit: VisitLeaf | undefined,
   ): Promise<void> {
     this.#visited += 1;
-    if (this.#visited % PAGES_PER_TURN === 0) await new Promise((resume) => setImmediate(resume));
+    if (this.#visited % PAGES_PER_TURN === 0) await turn();
     if (!this.#isSound(page, from, to, label)) return;
     if (page.level > 0) await this.#children(page, from, to, label, visit);
     else await visit?.(page);

@@ -19,6 +19,7 @@
  * pass may be followed by another. Stopping in between costs nothing: the next compaction goes on from there.
  */
 import type { OpenFile } from '../files/files.ts';
+import { turn } from '../time/turn.ts';
 import type { Forest } from './forest.ts';
 import { COMPACTION_PAGES_PER_TURN, COMPACTION_PASSES_MAX, PAGE_BYTES } from './limits.ts';
 import { chain, fillLongValuePage, longValuePart } from './long-value.ts';
@@ -125,7 +126,7 @@ class Compaction {
 
   async #breathe(): Promise<void> {
     this.#work = 0;
-    await new Promise((resume) => setImmediate(resume));
+    await turn();
   }
 
   #isLow(number: number): boolean {

@@ -1,3 +1,4 @@
+import { turn } from '../time/turn.ts';
 import { PORTION_BYTES, PORTION_ENTRIES_MAX } from './limits.ts';
 import type { Entry, Snapshot } from './types.ts';
 
@@ -23,7 +24,7 @@ export async function* portionsOf(snapshot: Snapshot): AsyncGenerator<Portion, v
       yield { tree, entries };
       entries = [];
       bytes = 0;
-      await new Promise((resume) => setImmediate(resume));
+      await turn();
     }
     if (entries.length > 0) yield { tree, entries };
   }

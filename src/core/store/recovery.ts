@@ -12,6 +12,7 @@ import { groupsAfter } from '../journal/replay.ts';
 import type { Journal, Mark, StoredBatch } from '../journal/types.ts';
 import type { Random } from '../random/random.ts';
 import type { Clock } from '../time/clock.ts';
+import { turn } from '../time/turn.ts';
 import {
   type CheckpointContext,
   drawStamp,
@@ -269,9 +270,4 @@ class Replay {
       forest.pages.versions.release(version);
     }
   }
-}
-
-/** Lets whatever else waits have its turn of the event loop. */
-function turn(): Promise<void> {
-  return new Promise((resume) => setImmediate(resume));
 }

@@ -87,6 +87,7 @@ function openModes(make: Make): void {
     await file.close();
     await assert.rejects(file.read(0, Buffer.alloc(1)), { code: 'EBADF' });
     await assert.rejects(file.sync(), { code: 'EBADF' });
+    await assert.rejects(file.sync('little'), { code: 'EBADF' });
     assert.throws(() => file.readSync(0, Buffer.alloc(1)));
     assert.throws(() => file.writeSync(0, Buffer.from('x')));
     assert.equal(await get(files, `${folder}/f`), 'text');
@@ -104,6 +105,18 @@ function readingAndWriting(make: Make): void {
     await file.sync();
     await file.close();
     assert.equal(await get(subject.files, `${subject.folder}/f`), '0123456789abcd');
+  });
+
+  test('a sync of little is a sync', async () => {
+    await using subject = await make();
+    const file = await subject.files.open(`${subject.folder}/f`, 'create');
+    for (let count = 0; count < 100; count++) {
+      file.writeSync(count, Buffer.from('x'));
+      await file.sync('little');
+    }
+    await Promise.all([file.sync('little'), file.sync(), file.sync('little')]);
+    await file.close();
+    assert.equal(await get(subject.files, `${subject.folder}/f`), 'x'.repeat(100));
   });
 
   test('closing waits for what is under way', async () => {

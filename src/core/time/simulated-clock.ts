@@ -7,6 +7,7 @@
  */
 import type { Clock, Timer } from './clock.ts';
 import { sleepOn } from './sleep.ts';
+import { turn } from './turn.ts';
 
 interface Entry {
   readonly dueMs: number;
@@ -80,7 +81,7 @@ export class SimulatedClock implements Clock {
    */
   async advance(byMs: number): Promise<void> {
     const untilMs = this.#elapsedMs + byMs;
-    while (this.fireNext(untilMs)) await new Promise((resolve) => setImmediate(resolve));
+    while (this.fireNext(untilMs)) await turn();
     this.#elapsedMs = Math.max(this.#elapsedMs, untilMs);
   }
 
