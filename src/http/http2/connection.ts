@@ -37,7 +37,6 @@ export interface Http2Server {
   readonly handler: Handler;
   readonly limits: HttpLimits;
   readonly metrics: HttpMetrics;
-  readonly stopping: boolean;
   forget(connection: Http2Connection, address: string): void;
 }
 

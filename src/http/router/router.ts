@@ -257,12 +257,13 @@ function wrongMethod(request: HttpRequest, allow: readonly string[]): HttpRespon
 
 /** The request object is the router's to complete: it is not shared before the handler sees it. */
 function prepared(request: HttpRequest, { route, params }: FoundRoute): HttpRequest {
-  const completed = request as { params: Params; body: HttpRequest['body'] };
-  completed.params = params;
+  (request as { params: Params }).params = params;
   const { bodyBytes } = route;
   if (bodyBytes === undefined) return request;
   const { sizeBytes } = request.body;
-  if (sizeBytes === undefined) completed.body = new BoundedBody(request.body, bodyBytes);
-  else if (sizeBytes > bodyBytes) throw tooLarge(bodyBytes);
+  if (sizeBytes !== undefined && sizeBytes > bodyBytes) throw tooLarge(bodyBytes);
+  if (sizeBytes === undefined) {
+    Object.defineProperty(request, 'body', { value: new BoundedBody(request.body, bodyBytes) });
+  }
   return request;
 }
