@@ -29,6 +29,10 @@ export class Peer implements AsyncDisposable {
     child.stderr?.on('data', add);
   }
 
+  get pid(): number {
+    return this.#child.pid!;
+  }
+
   /** Of it and all it started. */
   cpuMicros = (): number => processCpuMicros(this.#child.pid!);
 

@@ -15,7 +15,7 @@ import type { Benchmark } from './benchmark.ts';
 import { cache } from './cache.ts';
 import { database } from './database.ts';
 import { dns } from './dns.ts';
-import { http } from './http.ts';
+import { httpBenchmarks } from './http.ts';
 import { mail } from './mail.ts';
 import { measure, probe } from './measure.ts';
 import { objects } from './objects.ts';
@@ -28,7 +28,7 @@ import { storeJournal } from './store-journal.ts';
 
 const BENCHMARKS: readonly Benchmark[] = [
   dns,
-  http,
+  ...httpBenchmarks,
   api,
   balancer,
   ...storeBenchmarks,

@@ -145,6 +145,9 @@ export class IncomingBody implements Body {
       this.discard();
       throw tooLarge(limitBytes);
     }
+    // What is here already needs no turn of the event loop for each of its parts.
+    if (this.#state.kind === 'ended' && !this.#taken && this.#queuedBytes <= limitBytes)
+      return this.takeArrived()!;
     const parts: Buffer[] = [];
     let total = 0;
     for await (const part of this) {

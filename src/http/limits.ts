@@ -42,6 +42,12 @@ export interface HttpLimits {
   readonly bodyGraceMs: number;
   /** Slowest body that is waited for, bytes per second, after the grace; slower is 408. Apache 500. */
   readonly bodyBytesPerSecond: number;
+  /** From a request, or from when its content waits to be read, to the head of the answer, milliseconds; then 503.
+   * 0 is without end, as in Node and nginx: only the service knows how long its work may take. */
+  readonly handlerTimeoutMs: number;
+  /** How long an idle connection still takes a request when the server stops, milliseconds: one that was sent
+   * before the close arrived is answered instead of lost. A round trip, no more, for all of stopping waits. */
+  readonly drainGraceMs: number;
   /** Pause between two pieces of a response's content that the client waits for, milliseconds. */
   readonly responseIdleTimeoutMs: number;
   /** A write that the peer does not take for this long ends the connection, milliseconds. */
@@ -88,6 +94,8 @@ export const DEFAULT_HTTP_LIMITS: HttpLimits = {
   headTimeoutMs: 10_000,
   bodyGraceMs: 10_000,
   bodyBytesPerSecond: 512,
+  handlerTimeoutMs: 0,
+  drainGraceMs: 250,
   responseIdleTimeoutMs: 120_000,
   writeStallTimeoutMs: 30_000,
   keepAliveTimeoutMs: 75_000,

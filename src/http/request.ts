@@ -1,7 +1,8 @@
 /** A request as its handler sees it; what is rarely asked for is made when asked. */
 import type { Connection, Endpoint, PeerIdentity } from '../core/net/network.ts';
 import type { Random } from '../core/random/random.ts';
-import type { Body, HeaderFields, HttpRequest } from './types.ts';
+import { emptyBody, type IncomingBody } from './body.ts';
+import type { Body, HeaderFields, HeaderList, HttpRequest } from './types.ts';
 import { isToken } from './wire/grammar.ts';
 import type { RequestHead } from './wire/request-head.ts';
 
@@ -13,33 +14,54 @@ const MAX_ID_LENGTH = 128;
 type HeadOfRequest = Pick<RequestHead, 'method' | 'target' | 'fields' | 'upgrade' | 'expectContinue'> &
   Pick<HttpRequest, 'version'>;
 
+/** What sends informational responses for a request. */
+export interface Informant {
+  inform(request: ServerRequest, status: number, headers: HeaderList): void;
+}
+
 export class ServerRequest implements HttpRequest {
   readonly method: string;
   readonly target: string;
   readonly version: HttpRequest['version'];
   readonly headers: HeaderFields;
-  readonly body: Body;
+  /** What its content comes in through; undefined when it has none. */
+  readonly incoming: IncomingBody | undefined;
   readonly upgrade: string | undefined;
   readonly expectContinue: boolean;
   params: Readonly<Record<string, string>> = NO_PARAMS;
   readonly #connection: Connection;
+  readonly #informant: Informant;
   readonly #random: Random;
   readonly #queryAt: number;
+  #body: Body | undefined;
   #id: string | undefined;
   #controller: AbortController | undefined;
   #fate: 'open' | 'answered' | 'aborted' = 'open';
 
-  constructor(head: HeadOfRequest, body: Body, connection: Connection, random: Random) {
+  constructor(
+    head: HeadOfRequest,
+    incoming: IncomingBody | undefined,
+    connection: Connection,
+    informant: Informant,
+    random: Random,
+  ) {
     this.method = head.method;
     this.target = head.target;
     this.version = head.version;
     this.headers = head.fields;
     this.upgrade = head.upgrade;
     this.expectContinue = head.expectContinue;
-    this.body = body;
+    this.incoming = incoming;
+    this.#body = incoming;
     this.#connection = connection;
+    this.#informant = informant;
     this.#random = random;
     this.#queryAt = head.target.indexOf('?');
+  }
+
+  get body(): Body {
+    this.#body ??= emptyBody();
+    return this.#body;
   }
 
   get path(): string {
@@ -75,6 +97,10 @@ export class ServerRequest implements HttpRequest {
     this.#controller ??= new AbortController();
     if (this.#fate === 'aborted') this.#controller.abort();
     return this.#controller.signal;
+  }
+
+  inform(status: number, headers: HeaderList = []): void {
+    this.#informant.inform(this, status, headers);
   }
 
   /** The response was sent; the signal stays quiet from now on. */

@@ -165,6 +165,80 @@ suite('an HTTP server answers', () => {
     assert.match((await peer.untilClosed()).toString(), /^HTTP\/1.1 403/);
   });
 
+  test('informational responses before the answer, and the client’s 100 by choice', async () => {
+    await using running = await start(async (request) => {
+      request.inform(103, [['Link', '</a.css>; rel=preload']]);
+      if (request.expectContinue) request.inform(100);
+      const content = await request.body.text(100);
+      return text(200, content);
+    });
+    const peer = await running.peer();
+    peer.send('PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n');
+    assert.equal(
+      await peer.untilText('100 Continue\r\n\r\n'),
+      'HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n',
+    );
+    peer.send('ok');
+    assert.equal((await response(peer)).body, 'ok');
+    const old = await running.peer();
+    old.send('GET / HTTP/1.0\r\n\r\n');
+    assert.match((await old.untilClosed()).toString(), /^HTTP\/1.1 200 OK/);
+  });
+
+  test('trailers behind the content, both ways', async () => {
+    await using running = await start(async (request) => {
+      const content = await request.body.text(100);
+      return {
+        status: 200,
+        headers: [['Trailer', 'X-Sum']],
+        body: content,
+        trailers: () => [['X-Sum', request.body.trailers().get('x-sum') ?? 'none']],
+      };
+    });
+    const peer = await running.peer();
+    peer.send(
+      'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX-Sum: 7\r\n\r\n',
+    );
+    const all = await peer.untilText('X-Sum: 7\r\n\r\n');
+    assert.match(
+      all,
+      /Trailer: X-Sum\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX-Sum: 7\r\n\r\n$/,
+    );
+    const old = await running.peer();
+    old.send('POST / HTTP/1.0\r\nContent-Length: 2\r\n\r\nok');
+    assert.match((await old.untilClosed()).toString(), /Content-Length: 2\r\nConnection: close\r\n\r\nok$/);
+  });
+
+  test('an early final answer to who waits for 100, and reads no request behind it', async () => {
+    await using running = await start(() => text(200, 'early'));
+    const peer = await running.peer();
+    peer.send(
+      `PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 40\r\n\r\n${get('/smuggled')}`,
+    );
+    const all = (await peer.untilClosed()).toString();
+    assert.match(all, /^HTTP\/1.1 200 OK.*Connection: close\r\n\r\nearly$/s);
+  });
+
+  test('OPTIONS * of the server as a whole', async () => {
+    await using running = await start((request) => text(200, `${request.method} ${request.path}`));
+    const peer = await running.peer();
+    peer.send('OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n');
+    assert.equal((await response(peer)).body, 'OPTIONS *');
+  });
+
+  test('CONNECT and TRACE: 501, and what lies behind CONNECT is no request', async () => {
+    await using running = await start(hello);
+    const peer = await running.peer();
+    peer.send('TRACE / HTTP/1.1\r\nHost: a\r\nX-Secret: 42\r\n\r\n');
+    const traced = await response(peer);
+    assert.match(traced.head, /^HTTP\/1.1 501 /);
+    assert.ok(!traced.body.includes('42'));
+    peer.send(`CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n${get('/tunnelled')}`);
+    const all = (await peer.untilClosed()).toString();
+    assert.match(all, /^HTTP\/1.1 501 .*Connection: close/s);
+    assert.ok(!all.includes('tunnelled'));
+  });
+
   test('an upgrade: the connection and the bytes behind the request go to the handler', async () => {
     await using running = await start((request) => ({
       status: 101,
@@ -256,6 +330,46 @@ suite('an HTTP server survives', () => {
     const peer = await running.peer();
     peer.send(get('/'));
     assert.match((await response(peer)).head, /200 OK/);
+  });
+
+  test('nothing that a refusal says comes from what was sent', async () => {
+    await using running = await start(hello);
+    for (const bytes of [
+      'GET /<script> HTTP/1.1\r\nHost: <script>\r\n\r\n',
+      'GET / HTTP/1.1\r\nHost: a\r\n<script>: x\r\n\r\n',
+      'GET / HTTP/1.1\r\nHost: a\r\nX: <script>\0\r\n\r\n',
+      'GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: <script>\r\n\r\n',
+      'GET / HTTP/1.1\r\nHost: a\r\nExpect: <script>\r\n\r\n',
+      '<script> / HTTP/1.1\r\nHost: a\r\n\r\n',
+      'GET / <script>\r\nHost: a\r\n\r\n',
+    ]) {
+      const peer = await running.peer();
+      peer.send(bytes);
+      const all = (await peer.untilClosed()).toString();
+      assert.match(all, /^HTTP\/1.1 4|^HTTP\/1.1 5/);
+      assert.ok(!all.includes('script'), all);
+      assert.match(all, /X-Content-Type-Options: nosniff/);
+    }
+  });
+
+  test('a handler that takes too long: 503, and its signal', async () => {
+    const told = Promise.withResolvers<void>();
+    const asked = Promise.withResolvers<void>();
+    await using running = await start(
+      (request) => {
+        request.signal.addEventListener('abort', () => told.resolve());
+        asked.resolve();
+        return new Promise(() => undefined);
+      },
+      { handlerTimeoutMs: 3_000 },
+    );
+    const peer = await running.peer();
+    peer.send(get('/'));
+    await asked.promise;
+    await running.clock.advance(3_001);
+    const all = (await peer.untilClosed()).toString();
+    assert.match(all, /^HTTP\/1.1 503 Service Unavailable.*Connection: close.*"code":"handler-timeout"/s);
+    await told.promise;
   });
 
   test('half a head, half a body, silence, and an idle connection: each has its deadline', async () => {
@@ -487,7 +601,7 @@ suite('an HTTP server survives', () => {
 });
 
 suite('an HTTP server stops', () => {
-  test('idle connections at once, busy ones after their answer', async () => {
+  test('idle connections after a grace, busy ones after their answer', async () => {
     const gate = Promise.withResolvers<void>();
     const begun = Promise.withResolvers<void>();
     await using running = await start(async () => {
@@ -500,10 +614,46 @@ suite('an HTTP server stops', () => {
     busy.send(get('/'));
     await begun.promise;
     const closed = running.server.close(10_000);
+    await running.clock.advance(250);
     assert.equal((await idle.untilClosed()).length, 0);
     gate.resolve();
     assert.match((await busy.untilClosed()).toString(), /Connection: close\r\n\r\ndone$/);
     await closed;
     assert.equal(running.server.connectionCount, 0);
+  });
+
+  test('and answers a request that crossed its close', async () => {
+    await using running = await start(hello);
+    const peer = await running.peer();
+    peer.send(get('/first'));
+    await response(peer);
+    running.server.stop();
+    peer.send(get('/crossing'));
+    assert.match((await peer.untilClosed()).toString(), /Connection: close\r\n\r\nGET \/crossing$/);
+  });
+
+  test('under load and loses no request', async () => {
+    for (let round = 0; round < 5; round++) {
+      await using running = await start(async (request) => {
+        // A turn of the event loop, so that some answers are under way when the server stops.
+        await new Promise((resolve) => setImmediate(resolve));
+        return text(200, request.path);
+      });
+      const peers = await Promise.all(Array.from({ length: 20 }, () => running.peer()));
+      let answered = 0;
+      const finished = peers.map(async (peer, at) => {
+        for (let count = 0; ; count++) {
+          peer.send(get(`/${at}/${count}`));
+          const { head, body } = await response(peer);
+          assert.equal(body, `/${at}/${count}`);
+          answered++;
+          if (head.includes('Connection: close')) return;
+        }
+      });
+      await eventually(() => answered > 100 + round * 37);
+      const closed = running.server.close(10_000);
+      await Promise.all(finished);
+      await closed;
+    }
   });
 });

@@ -15,14 +15,14 @@ import type {
   TlsServerOptions,
 } from '../core/net/network.ts';
 import type { Timer } from '../core/time/clock.ts';
-import { type BodySource, emptyBody, IncomingBody } from './body.ts';
+import { type BodySource, IncomingBody } from './body.ts';
 import { HttpError } from './errors.ts';
 import { connectionLimits, DEFAULT_HTTP_LIMITS, type HttpLimits } from './limits.ts';
 import { HttpMetrics } from './metrics.ts';
 import { problem, problemOf } from './problem.ts';
-import { ServerRequest } from './request.ts';
+import { type Informant, ServerRequest } from './request.ts';
 import { HttpSession, type SessionEvent } from './session.ts';
-import type { Handler, HttpResponse } from './types.ts';
+import type { Handler, HeaderList, HttpRequest, HttpResponse } from './types.ts';
 import { formatDate } from './wire/date.ts';
 import { encodeFields, encodeStatusLine } from './wire/encode-head.ts';
 import type { Malformed } from './wire/malformed.ts';
@@ -47,7 +47,7 @@ export interface HttpServer extends AsyncDisposable {
   readonly connectionCount: number;
   /** Other certificates for connections accepted from now on. @throws NetError `bad-identity` */
   replaceTls(tls: TlsServerOptions): void;
-  /** Accepts no more; idle connections close, busy ones after their present answer. */
+  /** Accepts no more; busy connections close after their present answer, idle ones after `drainGraceMs`. */
   stop(): void;
   /** `stop`, then waits up to `drainMs` (default 5,000) for what is in flight, then destroys the rest. */
   close(drainMs?: number): Promise<void>;
@@ -65,7 +65,8 @@ type Http2 = typeof import('./http2/index.ts');
 
 /** A connection of whatever version, as its server sees it. */
 interface Served {
-  retire(): void;
+  /** @param graceMs how long an idle one waits for what may be under way */
+  retire(graceMs: number): void;
   destroy(): void;
 }
 
@@ -79,8 +80,8 @@ class Server implements HttpServer {
   #listener: Listener | undefined;
   #http2: Http2 | undefined;
   #stamp = '';
-  #stampSecond = -1;
-  stopping = false;
+  #stampUntilMs = Number.NEGATIVE_INFINITY;
+  #graceMs: number | undefined;
 
   constructor(options: HttpServerOptions) {
     this.host = options.host;
@@ -115,17 +116,19 @@ class Server implements HttpServer {
       return;
     }
     this.#perAddress.set(address, count + 1);
-    if (this.#http2 === undefined) this.connections.add(new ServerConnection(this, connection));
+    if (this.#http2 === undefined) this.#serve(new ServerConnection(this, connection));
     else this.#serveEither(connection, this.#http2);
   }
 
+  #serve(accepted: Served): void {
+    this.connections.add(accepted);
+    // Its handshake was under way when the server stopped.
+    if (this.#graceMs !== undefined) accepted.retire(this.#graceMs);
+  }
+
   #serveEither(connection: Connection, { Http2Connection, chooseProtocol }: Http2): void {
-    const serve = (served: Served): void => {
-      this.connections.add(served);
-      if (this.stopping) served.retire();
-    };
     if (connection.secure) {
-      serve(
+      this.#serve(
         connection.alpn === 'h2'
           ? new Http2Connection(this, connection)
           : new ServerConnection(this, connection),
@@ -139,12 +142,12 @@ class Server implements HttpServer {
       http1: (early) => {
         this.connections.delete(undecided);
         const served = new ServerConnection(this, connection);
-        serve(served);
+        this.#serve(served);
         served.data(early);
       },
       http2: (early) => {
         this.connections.delete(undecided);
-        serve(new Http2Connection(this, connection, early));
+        this.#serve(new Http2Connection(this, connection, early));
       },
       closed: () => this.forget(undecided, connection.remote.address),
     });
@@ -166,12 +169,12 @@ class Server implements HttpServer {
     return this.connections.size;
   }
 
-  /** The Date field, made once a second. */
-  stamp(): string {
-    const second = Math.floor(this.host.clock.now() / 1_000);
-    if (second !== this.#stampSecond) {
-      this.#stampSecond = second;
-      this.#stamp = `Date: ${formatDate(second * 1_000)}\r\n`;
+  /** The Date field, made once a second. @param now monotonic milliseconds */
+  stamp(now: number): string {
+    if (now >= this.#stampUntilMs) {
+      const wallMs = this.host.clock.now();
+      this.#stampUntilMs = now + 1_000 - (wallMs % 1_000);
+      this.#stamp = `Date: ${formatDate(wallMs)}\r\n`;
     }
     return this.#stamp;
   }
@@ -181,14 +184,18 @@ class Server implements HttpServer {
   }
 
   stop(): void {
-    if (this.stopping) return;
-    this.stopping = true;
+    this.#drain(this.limits.drainGraceMs);
+  }
+
+  #drain(graceMs: number): void {
+    if (this.#graceMs !== undefined) return;
+    this.#graceMs = graceMs;
     this.#listener!.stop();
-    for (const connection of this.connections) connection.retire();
+    for (const connection of this.connections) connection.retire(graceMs);
   }
 
   async close(drainMs = 5_000): Promise<void> {
-    this.stop();
+    this.#drain(Math.min(this.limits.drainGraceMs, drainMs));
     await this.#listener!.close(drainMs);
     for (const connection of this.connections) connection.destroy();
   }
@@ -206,17 +213,14 @@ function lastWords(): string {
   return `${encodeStatusLine(503)}${encodeFields(fields)}Content-Length: ${text.length}\r\n\r\n${text}`;
 }
 
-/** One request on its way to a response. */
-interface Exchange {
-  readonly request: ServerRequest;
-  readonly body: IncomingBody;
-}
+const NO_HEADERS: HeaderList = [];
 
-class ServerConnection implements ConnectionHandler, BodySource {
+class ServerConnection implements ConnectionHandler, BodySource, Informant {
   readonly #server: Server;
   readonly #connection: Connection;
   readonly #session: HttpSession;
-  #exchange: Exchange | undefined;
+  /** The request that is being answered. */
+  #request: ServerRequest | undefined;
   #pumping = false;
   #reading = true;
   #blocked = false;
@@ -226,36 +230,42 @@ class ServerConnection implements ConnectionHandler, BodySource {
   #skippedBytes = 0;
   #timer: { readonly atMs: number; readonly timer: Timer } | undefined;
   #drainWaiters: (() => void)[] = [];
+  /** When the present turn began, monotonic: looked up once, for a turn may hold many requests. */
+  #now: number;
 
   constructor(server: Server, connection: Connection) {
     this.#server = server;
     this.#connection = connection;
-    this.#session = new HttpSession('server', server.limits, this.#now());
+    this.#now = server.host.clock.monotonic();
+    this.#session = new HttpSession('server', server.limits, this.#now);
     connection.attach(this);
     this.#arm();
   }
 
-  #now(): number {
-    return this.#server.host.clock.monotonic();
+  /** A turn begins: something came from the socket, the handler or the clock. */
+  #wake(): number {
+    this.#now = this.#server.host.clock.monotonic();
+    return this.#now;
   }
 
   // ── From the socket ───────────────────────────────────────────────────────────────────────────────────
 
   data(chunk: Buffer): void {
     if (this.#closing) return;
-    this.#session.receive(chunk, this.#now());
+    this.#session.receive(chunk, this.#wake());
     this.#pump();
   }
 
   end(): void {
     if (this.#closing) return;
+    this.#wake();
     this.#session.receiveEnd();
     this.#pump();
   }
 
   drain(): void {
     this.#blocked = false;
-    this.#session.setBlocked(false, this.#now());
+    this.#session.setBlocked(false, this.#wake());
     const waiters = this.#drainWaiters;
     this.#drainWaiters = [];
     for (const resolve of waiters) resolve();
@@ -266,10 +276,10 @@ class ServerConnection implements ConnectionHandler, BodySource {
     this.#closing = true;
     this.#timer?.timer.cancel();
     this.#server.forget(this, this.#connection.remote.address);
-    const exchange = this.#exchange;
-    this.#exchange = undefined;
-    exchange?.body.fail(new HttpError(400, 'the client closed the connection'));
-    exchange?.request.abort();
+    const request = this.#request;
+    this.#request = undefined;
+    request?.incoming?.fail(new HttpError(400, 'the client closed the connection'));
+    request?.abort();
     for (const resolve of this.#drainWaiters) resolve();
     this.#drainWaiters = [];
   }
@@ -278,10 +288,10 @@ class ServerConnection implements ConnectionHandler, BodySource {
     this.#connection.destroy();
   }
 
-  /** The server stops: goes now when idle, otherwise after the present answer. */
-  retire(): void {
+  /** The server stops: the present answer is the last, or one to a request that comes within the grace. */
+  retire(graceMs: number): void {
     if (this.#closing) return;
-    this.#session.closeAfter(this.#now());
+    this.#session.closeAfter(this.#wake(), graceMs);
     this.#finishTurn();
   }
 
@@ -291,15 +301,15 @@ class ServerConnection implements ConnectionHandler, BodySource {
   #pump(): void {
     if (this.#pumping || this.#closing) return;
     this.#pumping = true;
-    while (!this.#closing && !this.#mustWait() && this.#take(this.#session.next(this.#now())));
+    while (!this.#closing && !this.#mustWait() && this.#take(this.#session.next(this.#now)));
     this.#pumping = false;
     this.#finishTurn();
   }
 
   #mustWait(): boolean {
-    if (this.#blocked && this.#exchange === undefined) return true;
+    if (this.#blocked && this.#request === undefined) return true;
     if (this.#skippedBytes > this.#server.limits.drainBytes) return true;
-    const body = this.#exchange?.body;
+    const body = this.#request?.incoming;
     return body !== undefined && body.queuedBytes > this.#server.limits.bodyBufferBytes;
   }
 
@@ -313,7 +323,7 @@ class ServerConnection implements ConnectionHandler, BodySource {
       case 'data':
         return this.#content(event.bytes);
       case 'end':
-        this.#exchange?.body.finish(event.trailers);
+        this.#request?.incoming?.finish(event.trailers);
         return true;
       case 'malformed':
         this.#refuse(event);
@@ -327,14 +337,14 @@ class ServerConnection implements ConnectionHandler, BodySource {
   }
 
   #content(bytes: Buffer): boolean {
-    const body = this.#exchange?.body;
+    const body = this.#request?.incoming;
     if (body !== undefined && !body.isDiscarded) {
       body.push(bytes);
       return true;
     }
     this.#skippedBytes += bytes.length;
     if (this.#skippedBytes <= this.#server.limits.drainBytes) return true;
-    this.#session.closeAfter(this.#now());
+    this.#session.closeAfter(this.#now);
     return false;
   }
 
@@ -359,13 +369,13 @@ class ServerConnection implements ConnectionHandler, BodySource {
     }
     if (!this.#blocked) return;
     this.#lastBuffered = this.#connection.bufferedBytes;
-    this.#session.setBlocked(true, this.#now());
+    this.#session.setBlocked(true, this.#now);
   }
 
   #setReading(reading: boolean): void {
     if (reading === this.#reading) return;
     this.#reading = reading;
-    this.#session.setReading(reading, this.#now());
+    this.#session.setReading(reading, this.#now);
     if (reading) this.#connection.resume();
     else this.#connection.pause();
   }
@@ -373,7 +383,7 @@ class ServerConnection implements ConnectionHandler, BodySource {
   #endConnection(): void {
     if (this.#closing) return;
     this.#closing = true;
-    this.#exchange?.request.abort();
+    this.#request?.abort();
     this.#connection.end();
   }
 
@@ -381,6 +391,7 @@ class ServerConnection implements ConnectionHandler, BodySource {
 
   wanted(): void {
     if (this.#closing) return;
+    this.#wake();
     if (this.#session.awaitingContinue && this.#session.responseState === 'awaiting') {
       this.#session.sendInformational(100);
     }
@@ -388,142 +399,140 @@ class ServerConnection implements ConnectionHandler, BodySource {
   }
 
   discarded(): void {
+    this.#wake();
     this.#pump();
+  }
+
+  // ── Informant ─────────────────────────────────────────────────────────────────────────────────────────
+
+  inform(request: ServerRequest, status: number, headers: HeaderList): void {
+    if (this.#request !== request || this.#closing || this.#session.responseState !== 'awaiting') return;
+    this.#session.sendInformational(status, headers);
+    if (!this.#pumping) this.#flush();
   }
 
   // ── Requests and responses ────────────────────────────────────────────────────────────────────────────
 
   #begin(head: RequestHead): void {
-    const exchange = this.#newExchange(head);
-    this.#exchange = exchange;
+    const request = new ServerRequest(
+      head,
+      this.#bodyOf(head),
+      this.#connection,
+      this,
+      this.#server.host.random,
+    );
+    this.#request = request;
     this.#skippedBytes = 0;
     this.#server.metrics.requests.value++;
-    if (this.#server.stopping) this.#session.closeAfter(this.#now());
+    // The end of a request without content is known already; taking it now lets the handler switch protocols.
+    if (request.incoming === undefined) this.#session.next(this.#now);
     if (head.method === 'CONNECT' || head.method === 'TRACE') {
-      this.#respond(exchange, problem(501, { detail: `${head.method} is not supported` }));
+      this.#respond(request, problem(501, { detail: `${head.method} is not supported` }));
       return;
     }
     let result: HttpResponse | Promise<HttpResponse>;
     try {
-      result = this.#server.handler(exchange.request);
+      result = this.#server.handler(request);
     } catch (thrown) {
-      this.#respond(exchange, this.#failure(exchange, thrown));
+      this.#respond(request, this.#failure(request, thrown));
       return;
     }
     if (!(result instanceof Promise)) {
-      this.#respond(exchange, result);
+      this.#respond(request, result);
       return;
     }
     result.then(
-      (response) => this.#respondLater(exchange, response),
-      (thrown) => this.#respondLater(exchange, this.#failure(exchange, thrown)),
+      (response) => this.#respondLater(request, response),
+      (thrown) => this.#respondLater(request, this.#failure(request, thrown)),
     );
   }
 
-  #newExchange(head: RequestHead): Exchange {
-    const framing = head.framing;
-    let body: IncomingBody;
-    if (framing.kind === 'none') {
-      // Its end is known already; taking it now lets the handler switch protocols.
-      this.#session.next(this.#now());
-      body = emptyBody();
-    } else {
-      body = new IncomingBody(this, framing.kind === 'length' ? framing.sizeBytes : undefined);
-    }
-    return { body, request: new ServerRequest(head, body, this.#connection, this.#server.host.random) };
+  #bodyOf({ framing }: RequestHead): IncomingBody | undefined {
+    if (framing.kind === 'none') return undefined;
+    return new IncomingBody(this, framing.kind === 'length' ? framing.sizeBytes : undefined);
   }
 
-  #respondLater(exchange: Exchange, response: HttpResponse): void {
-    this.#respond(exchange, response);
+  #respondLater(request: ServerRequest, response: HttpResponse): void {
+    this.#wake();
+    this.#respond(request, response);
     this.#pump();
   }
 
-  #failure(exchange: Exchange, thrown: unknown): HttpResponse {
-    if (!(thrown instanceof HttpError)) {
-      const { method, path, id } = exchange.request;
-      this.#server.host.observer.log.error('handler failed', { method, path, id, error: messageOf(thrown) });
-    }
+  #failure(request: HttpRequest, thrown: unknown): HttpResponse {
+    if (!(thrown instanceof HttpError)) this.#report('error', 'handler failed', request, thrown);
     return problemOf(thrown);
   }
 
-  #respond(exchange: Exchange, response: HttpResponse): void {
-    if (this.#exchange !== exchange || this.#closing) {
+  #report(level: 'error' | 'warn', event: string, { method, path, id }: HttpRequest, thrown: unknown): void {
+    this.#server.host.observer.log[level](event, { method, path, id, error: messageOf(thrown) });
+  }
+
+  #respond(request: ServerRequest, response: HttpResponse): void {
+    if (this.#request !== request || this.#closing) {
       release(response);
       return;
     }
     try {
-      this.#send(exchange, response);
+      this.#send(request, response);
     } catch (thrown) {
-      this.#unsendable(exchange, response, thrown);
+      this.#unsendable(request, response, thrown);
     }
   }
 
   /** The handler's response is no HTTP: 500 when nothing was sent, otherwise a visible cut. */
-  #unsendable(exchange: Exchange, response: HttpResponse, thrown: unknown): void {
-    const { method, path, id } = exchange.request;
-    this.#server.host.observer.log.error('response not sendable', {
-      method,
-      path,
-      id,
-      error: messageOf(thrown),
-    });
+  #unsendable(request: ServerRequest, response: HttpResponse, thrown: unknown): void {
+    this.#report('error', 'response not sendable', request, thrown);
     release(response);
-    if (this.#session.responseState === 'awaiting') this.#send(exchange, problem(500));
+    if (this.#session.responseState === 'awaiting') this.#send(request, problem(500));
     else this.#connection.destroy();
   }
 
-  #send(exchange: Exchange, response: HttpResponse): void {
-    const { body } = response;
+  #send(request: ServerRequest, response: HttpResponse): void {
     const session = this.#session;
-    const whole = typeof body === 'string' ? asBytes(body) : body;
+    const body = typeof response.body === 'string' ? asBytes(response.body) : response.body;
     const outgoing = {
       status: response.status,
-      headers: response.headers ?? [],
-      size: this.#sizeOf(exchange, response.status, whole),
-      stamp: this.#server.stamp(),
+      headers: response.headers ?? NO_HEADERS,
+      size: sizeOf(request, response, body),
+      stamp: this.#server.stamp(this.#now),
     };
     if (response.status === 101) {
-      this.#switch(exchange, response, outgoing);
+      this.#switch(request, response, outgoing);
       return;
     }
     const hasContent = session.sendResponse(outgoing);
-    if (whole === undefined || typeof whole === 'string' || whole instanceof Uint8Array) {
-      if (whole !== undefined && hasContent) session.sendData(whole);
-      this.#complete(exchange, response);
+    if (body === undefined || typeof body === 'string' || body instanceof Uint8Array) {
+      if (body !== undefined && hasContent) session.sendData(body);
+      this.#complete(request, response);
     } else if (hasContent) {
-      void this.#stream(exchange, response, whole);
+      void this.#stream(request, response, body);
     } else {
       release(response);
-      this.#complete(exchange, response);
+      this.#complete(request, response);
     }
   }
 
-  #sizeOf(exchange: Exchange, status: number, body: HttpResponse['body']): number | undefined {
-    if (body === undefined) return exchange.request.method === 'HEAD' || status === 304 ? undefined : 0;
-    return typeof body === 'string' || body instanceof Uint8Array ? body.length : undefined;
-  }
-
-  async #stream(exchange: Exchange, response: HttpResponse, body: AsyncIterable<Uint8Array>): Promise<void> {
+  async #stream(
+    request: ServerRequest,
+    response: HttpResponse,
+    body: AsyncIterable<Uint8Array>,
+  ): Promise<void> {
     try {
       this.#flush();
       for await (const chunk of body) {
-        if (this.#exchange !== exchange || this.#closing) return;
+        if (this.#request !== request || this.#closing) return;
+        this.#wake();
         this.#session.sendData(chunk);
         this.#flush();
         this.#arm();
         if (this.#blocked) await this.#drained();
       }
-      if (this.#exchange !== exchange || this.#closing) return;
-      this.#complete(exchange, response);
+      if (this.#request !== request || this.#closing) return;
+      this.#wake();
+      this.#complete(request, response);
     } catch (thrown) {
-      if (this.#exchange !== exchange) return;
-      const { method, path, id } = exchange.request;
-      this.#server.host.observer.log.warn('response cut short', {
-        method,
-        path,
-        id,
-        error: messageOf(thrown),
-      });
+      if (this.#request !== request) return;
+      this.#report('warn', 'response cut short', request, thrown);
       this.#connection.destroy();
     }
     this.#pump();
@@ -535,15 +544,15 @@ class ServerConnection implements ConnectionHandler, BodySource {
     return promise;
   }
 
-  #complete(exchange: Exchange, response: HttpResponse): void {
-    this.#session.sendEnd(this.#now(), response.trailers?.());
-    exchange.request.answered();
-    this.#exchange = undefined;
-    if (this.#session.requestState === 'body') exchange.body.discard();
+  #complete(request: ServerRequest, response: HttpResponse): void {
+    this.#session.sendEnd(this.#now, response.trailers?.());
+    request.answered();
+    this.#request = undefined;
+    if (this.#session.requestState === 'body') request.incoming?.discard();
   }
 
   #switch(
-    exchange: Exchange,
+    request: ServerRequest,
     response: HttpResponse,
     outgoing: Parameters<HttpSession['sendResponse']>[0],
   ): void {
@@ -554,8 +563,8 @@ class ServerConnection implements ConnectionHandler, BodySource {
     this.#closing = true;
     this.#timer?.timer.cancel();
     this.#server.forget(this, this.#connection.remote.address);
-    this.#exchange = undefined;
-    exchange.request.answered();
+    this.#request = undefined;
+    request.answered();
     const connection = this.#connection;
     connection.resume();
     upgrade(connection, this.#session.takeRest());
@@ -568,28 +577,35 @@ class ServerConnection implements ConnectionHandler, BodySource {
     this.#abandon(status, message, code);
   }
 
-  /** Answers what cannot be read to its end, and closes; cuts when an answer is already on its way. */
+  /** Answers what cannot be read to its end, and closes; cuts when an answer is on its way. */
   #abandon(status: number, detail: string, code: string): void {
-    const exchange = this.#exchange;
-    this.#exchange = undefined;
-    const state = this.#session.responseState;
-    if (state !== 'idle' && state !== 'awaiting') {
-      this.#connection.destroy();
-    } else {
-      const refusal = problem(status, { detail, extensions: { code } });
-      this.#session.sendResponse({
-        status,
-        headers: refusal.headers ?? [],
-        size: (refusal.body as string).length,
-        stamp: this.#server.stamp(),
-      });
-      this.#session.sendData(refusal.body as string);
-      this.#session.sendEnd(this.#now());
-      this.#flush();
-      this.#endConnection();
+    const request = this.#request;
+    this.#request = undefined;
+    switch (this.#session.responseState) {
+      case 'idle':
+      case 'awaiting':
+        this.#sendRefusal(status, detail, code);
+        this.#endConnection();
+        break;
+      case 'done':
+        // The answer is whole; only the rest of its request is in doubt.
+        this.#endConnection();
+        break;
+      default:
+        this.#connection.destroy();
     }
-    exchange?.body.fail(new HttpError(status, detail));
-    exchange?.request.abort();
+    request?.incoming?.fail(new HttpError(status, detail));
+    request?.abort();
+  }
+
+  #sendRefusal(status: number, detail: string, code: string): void {
+    const refusal = problem(status, { detail, extensions: { code } });
+    const body = refusal.body as string;
+    const stamp = this.#server.stamp(this.#now);
+    this.#session.sendResponse({ status, headers: refusal.headers ?? NO_HEADERS, size: body.length, stamp });
+    this.#session.sendData(body);
+    this.#session.sendEnd(this.#now);
+    this.#flush();
   }
 
   /** One timer per connection; it is moved only when something is due earlier. */
@@ -598,7 +614,7 @@ class ServerConnection implements ConnectionHandler, BodySource {
     const deadline = this.#session.deadline();
     if (deadline === undefined || (this.#timer !== undefined && this.#timer.atMs <= deadline.atMs)) return;
     this.#timer?.timer.cancel();
-    const delayMs = Math.max(0, deadline.atMs - this.#now());
+    const delayMs = Math.max(0, deadline.atMs - this.#now);
     const timer = this.#server.host.clock.schedule(delayMs, () => this.#tick());
     this.#timer = { atMs: deadline.atMs, timer };
   }
@@ -606,7 +622,7 @@ class ServerConnection implements ConnectionHandler, BodySource {
   #tick(): void {
     this.#timer = undefined;
     if (this.#closing) return;
-    this.#expire(this.#session.expired(this.#now()));
+    this.#expire(this.#session.expired(this.#wake()));
     this.#arm();
   }
 
@@ -614,9 +630,10 @@ class ServerConnection implements ConnectionHandler, BodySource {
     switch (phase) {
       case 'head':
       case 'body':
-        this.#server.metrics.refused(`${phase}-timeout`);
-        this.#session.abandon();
-        this.#abandon(408, `the ${phase} of the request did not arrive in time`, `${phase}-timeout`);
+        this.#giveUp(408, `the ${phase} of the request did not arrive in time`, `${phase}-timeout`);
+        return;
+      case 'handler':
+        this.#giveUp(503, 'the answer was not ready in time', 'handler-timeout');
         return;
       case 'write':
         this.#checkStall();
@@ -628,6 +645,12 @@ class ServerConnection implements ConnectionHandler, BodySource {
     }
   }
 
+  #giveUp(status: number, detail: string, code: string): void {
+    this.#server.metrics.refused(code);
+    this.#session.abandon();
+    this.#abandon(status, detail, code);
+  }
+
   /** A peer that takes bytes slowly has time; one that takes none has not. */
   #checkStall(): void {
     const buffered = this.#connection.bufferedBytes;
@@ -637,9 +660,20 @@ class ServerConnection implements ConnectionHandler, BodySource {
       return;
     }
     this.#lastBuffered = buffered;
-    this.#session.setBlocked(false, this.#now());
-    this.#session.setBlocked(true, this.#now());
+    this.#session.setBlocked(false, this.#now);
+    this.#session.setBlocked(true, this.#now);
   }
+}
+
+/** The content's size; undefined when it is not known, or goes out in chunks to carry trailers. */
+function sizeOf(
+  { method, version }: HttpRequest,
+  { status, trailers }: HttpResponse,
+  body: HttpResponse['body'],
+): number | undefined {
+  if (trailers !== undefined && version === '1.1') return undefined;
+  if (body === undefined) return method === 'HEAD' || status === 304 ? undefined : 0;
+  return typeof body === 'string' || body instanceof Uint8Array ? body.length : undefined;
 }
 
 /** Text as UTF-8; pure ASCII stays a string, for the socket writes it faster. */

@@ -99,6 +99,17 @@ const pairs = (fields: Iterable<readonly [string, string]>): [string, string][] 
   [...fields].map(([name, value]) => [name, value]);
 const latin1 = (text: string): Buffer => Buffer.from(text, 'latin1');
 
+/** Whole, byte by byte, and split at every offset; what is long is split at a few. */
+function* cuts(text: string): Generator<Buffer[]> {
+  const bytes = latin1(text);
+  if (bytes.length <= 300) {
+    yield* chunkings(bytes);
+    return;
+  }
+  yield Array.from(bytes, (_, at) => bytes.subarray(at, at + 1));
+  for (let at = 1; at < bytes.length; at += 997) yield [bytes.subarray(0, at), bytes.subarray(at)];
+}
+
 suite('a server session refuses', () => {
   for (const attack of BAD_REQUESTS) {
     test(attack.name, () => {
@@ -108,8 +119,7 @@ suite('a server session refuses', () => {
       assert.equal(last.refused, attack.status);
       // A refused request is never followed by another, and never by its own content's end.
       assert.ok(whole.filter((item) => 'request' in item).length <= 1);
-      if (attack.bytes.length > 300) return;
-      for (const chunks of chunkings(latin1(attack.bytes))) assert.deepEqual(serve(chunks).seen, whole);
+      for (const chunks of cuts(attack.bytes)) assert.deepEqual(serve(chunks).seen, whole);
     });
   }
 
@@ -147,8 +157,7 @@ suite('a client session refuses', () => {
       const whole = ask([latin1(attack.bytes)]);
       const last = whole.at(-1);
       assert.ok(last !== undefined && 'refused' in last, JSON.stringify(whole));
-      if (attack.bytes.length > 300) return;
-      for (const chunks of chunkings(latin1(attack.bytes))) assert.deepEqual(ask(chunks).at(-1), last);
+      for (const chunks of cuts(attack.bytes)) assert.deepEqual(ask(chunks).at(-1), last);
     });
   }
 
@@ -222,6 +231,28 @@ suite('a server session reads', () => {
           ],
         },
         { content: 'abc0123456789', trailers: [['X-Sum', '1']] },
+      ],
+    },
+    {
+      name: 'addresses in brackets',
+      bytes: ['::', '::1', '1::', '1:2:3:4:5:6:7:8', '::ffff:192.0.2.1', '1:2::7:8', 'v1.a:b']
+        .map((address) => `GET / HTTP/1.1\r\nHost: [${address}]:80\r\n\r\n`)
+        .join(''),
+      seen: ['::', '::1', '1::', '1:2:3:4:5:6:7:8', '::ffff:192.0.2.1', '1:2::7:8', 'v1.a:b'].flatMap(
+        (address): Seen[] => [
+          { request: 'GET / 1.1', fields: [['Host', `[${address}]:80`]] },
+          { content: '', trailers: [] },
+        ],
+      ),
+    },
+    {
+      name: 'OPTIONS of an authority as a whole, in both forms',
+      bytes: 'OPTIONS http://a:80 HTTP/1.1\r\nHost: a:80\r\n\r\nOPTIONS * HTTP/1.1\r\nHost: a:80\r\n\r\n',
+      seen: [
+        { request: 'OPTIONS * 1.1', fields: [['Host', 'a:80']] },
+        { content: '', trailers: [] },
+        { request: 'OPTIONS * 1.1', fields: [['Host', 'a:80']] },
+        { content: '', trailers: [] },
       ],
     },
     {
@@ -454,7 +485,10 @@ suite('a server session writes', () => {
     const oldSized = afterRequest('GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n');
     oldSized.sendResponse({ status: 200, headers: [], size: 0 });
     oldSized.sendEnd(0);
-    assert.equal(output(oldSized), 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: keep-alive\r\n\r\n');
+    assert.equal(
+      output(oldSized),
+      'HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: keep-alive\r\nKeep-Alive: timeout=75\r\n\r\n',
+    );
     assert.equal(oldSized.idle, true);
   });
 
@@ -506,6 +540,115 @@ suite('a server session writes', () => {
     assert.throws(() => session.sendData('abc'), UnsendableError);
     session.sendData('a');
     assert.throws(() => session.sendEnd(0), UnsendableError);
+  });
+
+  test('an upgrade that is offered, with the connection’s part of it', () => {
+    const session = afterRequest(get);
+    session.sendResponse({ status: 426, headers: [['Upgrade', 'websocket']], size: 0 });
+    session.sendEnd(0);
+    assert.equal(
+      output(session),
+      'HTTP/1.1 426 Upgrade Required\r\nUpgrade: websocket\r\nContent-Length: 0\r\nConnection: upgrade\r\n\r\n',
+    );
+  });
+
+  test('for how long a connection is kept, to who asked to keep it', () => {
+    const session = afterRequest('GET / HTTP/1.1\r\nHost: a\r\nConnection: Keep-Alive\r\n\r\n');
+    session.sendResponse({ status: 204, headers: [], size: 0 });
+    session.sendEnd(0);
+    assert.equal(
+      output(session),
+      'HTTP/1.1 204 No Content\r\nConnection: keep-alive\r\nKeep-Alive: timeout=75\r\n\r\n',
+    );
+  });
+
+  test('no content with 205, and says so', () => {
+    const session = afterRequest(get);
+    assert.equal(session.sendResponse({ status: 205, headers: [], size: 3 }), false);
+    session.sendData('abc');
+    session.sendEnd(0);
+    assert.equal(output(session), 'HTTP/1.1 205 Reset Content\r\nContent-Length: 0\r\n\r\n');
+  });
+
+  test('informational responses, but none to HTTP/1.0', () => {
+    const session = afterRequest(get);
+    session.sendInformational(103, [['Link', '</a.css>; rel=preload']]);
+    assert.equal(output(session), 'HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n');
+    const old = afterRequest('GET / HTTP/1.0\r\n\r\n');
+    old.sendInformational(103);
+    assert.equal(output(old), '');
+    for (const status of [99, 101, 200, 150.5]) {
+      assert.throws(() => session.sendInformational(status), UnsendableError, String(status));
+    }
+    for (const name of ['Content-Length', 'Transfer-Encoding', 'Connection', 'X\r\nY', '']) {
+      assert.throws(() => session.sendInformational(103, [[name, '1']]), UnsendableError, name);
+    }
+    assert.throws(() => session.sendInformational(103, [['X', 'a\r\n\r\nHTTP/1.1 200 OK']]), UnsendableError);
+    assert.deepEqual(session.takeOutput(), []);
+  });
+
+  test('no status that is none, and no switch that was not asked for', () => {
+    for (const status of [0, 99, 100, 103, 600, 200.5, Number.NaN]) {
+      const session = afterRequest(get);
+      assert.throws(() => session.sendResponse({ status, headers: [], size: 0 }), UnsendableError);
+      assert.deepEqual(session.takeOutput(), [], String(status));
+    }
+    const unasked = afterRequest(get);
+    const upgrade = { status: 101, headers: [['Upgrade', 'x']] as const, size: 0 };
+    assert.throws(() => unasked.sendResponse(upgrade), UnsendableError);
+    const asked = 'GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\n';
+    assert.throws(
+      () => afterRequest(`${asked}\r\n`).sendResponse({ ...upgrade, headers: [] }),
+      UnsendableError,
+    );
+    const early = new HttpSession('server', limits, 0);
+    early.receive(latin1(`${asked}Content-Length: 1\r\n\r\n`), 0);
+    early.next(0);
+    assert.throws(() => early.sendResponse(upgrade), UnsendableError);
+  });
+
+  test('no trailer that frames, routes or authenticates, or that splits', () => {
+    for (const [name, value] of [
+      ['Content-Length', '1'],
+      ['Transfer-Encoding', 'chunked'],
+      ['Host', 'a'],
+      ['Set-Cookie', 'a=b'],
+      ['Authorization', 'x'],
+      ['Content-Type', 'text/html'],
+      ['X', 'a\r\nY: b'],
+      ['X Y', 'a'],
+    ] as const) {
+      const session = afterRequest(get);
+      session.sendResponse({ status: 200, headers: [], size: undefined });
+      session.takeOutput();
+      assert.throws(() => session.sendEnd(0, [[name, value]]), UnsendableError, name);
+      assert.deepEqual(session.takeOutput(), []);
+    }
+    const sized = afterRequest(get);
+    sized.sendResponse({ status: 200, headers: [], size: 0 });
+    assert.throws(() => sized.sendEnd(0, [['X-Sum', '1']]), UnsendableError);
+  });
+
+  test('the bytes behind a request to switch only once it has switched', () => {
+    const head = 'GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n';
+    for (const chunks of cuts(`${head}GET /not-http HTTP/1.1\r\nHost: a\r\n\r\n`)) {
+      const session = new HttpSession('server', limits, 0);
+      const kinds = new Set<string>();
+      for (const chunk of chunks) {
+        session.receive(chunk, 0);
+        for (;;) {
+          const event = session.next(0);
+          kinds.add(event.kind);
+          if (event.kind === 'need-data' || event.kind === 'paused') break;
+        }
+      }
+      assert.deepEqual(
+        [...kinds].filter((kind) => kind === 'malformed' || kind === 'data'),
+        [],
+      );
+      session.sendResponse({ status: 101, headers: [['Upgrade', 'x']], size: 0 });
+      assert.equal(session.takeRest().toString('latin1'), 'GET /not-http HTTP/1.1\r\nHost: a\r\n\r\n');
+    }
   });
 
   test('100 once the content is wanted, and closes when it never was', () => {
@@ -563,6 +706,39 @@ suite('a session waits', () => {
     assert.deepEqual(session.deadline(), { phase: 'idle', atMs: 64_000 + limits.keepAliveTimeoutMs });
     session.setBlocked(true, 65_000);
     assert.deepEqual(session.deadline(), { phase: 'write', atMs: 65_000 + limits.writeStallTimeoutMs });
+  });
+
+  test('for the handler, but not while its client sends', () => {
+    const session = new HttpSession('server', { ...limits, handlerTimeoutMs: 5_000 }, 0);
+    session.receive(latin1('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n'), 1_000);
+    session.next(1_000);
+    assert.deepEqual(session.deadline(), { phase: 'body', atMs: 1_000 + limits.bodyGraceMs });
+    // Content waits, and it is the handler's turn to read it.
+    session.setReading(false, 2_000);
+    assert.deepEqual(session.deadline(), { phase: 'handler', atMs: 7_000 });
+    session.setReading(true, 3_000);
+    session.receive(latin1('abcd'), 4_000);
+    session.next(4_000);
+    session.next(4_000);
+    assert.deepEqual(session.deadline(), { phase: 'handler', atMs: 9_000 });
+    session.sendResponse({ status: 204, headers: [], size: 0 });
+    session.sendEnd(5_000);
+    assert.equal(session.deadline()?.phase, 'idle');
+  });
+
+  test('a grace for a request that crosses its close', () => {
+    const session = new HttpSession('server', limits, 0);
+    session.closeAfter(1_000, 250);
+    assert.equal(session.finished, false);
+    assert.deepEqual(session.deadline(), { phase: 'idle', atMs: 1_250 });
+    session.receive(latin1('GET / HTTP/1.1\r\nHost: a\r\n\r\n'), 1_100);
+    assert.equal(session.next(1_100).kind, 'request');
+    assert.equal(session.next(1_100).kind, 'end');
+    session.sendResponse({ status: 204, headers: [], size: 0 });
+    session.sendEnd(1_200);
+    const [out] = session.takeOutput();
+    assert.equal(out, 'HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n');
+    assert.equal(session.finished, true);
   });
 
   test('for a response and its content', () => {

@@ -11,7 +11,7 @@
  *
  * RFC 9112 sections 6, 7, 9; states in session-states.ts.
  */
-import { assert } from '../core/assert.ts';
+import { AssertionFailed, assert } from '../core/assert.ts';
 import type { HttpLimits } from './limits.ts';
 import { after, type Half, type HalfState, type Step } from './session-states.ts';
 import type { HeaderList } from './types.ts';
@@ -30,14 +30,15 @@ import {
   encodeStatusLine,
   UnsendableError,
 } from './wire/encode-head.ts';
-import { type Fields, NO_FIELDS } from './wire/fields.ts';
+import { badLineEnding, type Fields, NO_FIELDS } from './wire/fields.ts';
 import type { Framing } from './wire/framing.ts';
 import { decimal, equalsIgnoreCase, listElements } from './wire/grammar.ts';
-import { HeadEnd } from './wire/head-end.ts';
+import { HeadEnd, type SectionFault } from './wire/head-end.ts';
 import { Input } from './wire/input.ts';
 import { type Malformed, malformed } from './wire/malformed.ts';
 import { parseRequestHead, type RequestHead } from './wire/request-head.ts';
 import { parseResponseHead, type ResponseHead } from './wire/response-head.ts';
+import { encodeTrailers } from './wire/trailers.ts';
 
 export type Role = 'client' | 'server';
 
@@ -57,7 +58,15 @@ export type SessionEvent =
   | { readonly kind: 'closed' }
   | Malformed;
 
-export type DeadlinePhase = 'first-byte' | 'head' | 'body' | 'idle' | 'write' | 'response' | 'response-body';
+export type DeadlinePhase =
+  | 'first-byte'
+  | 'head'
+  | 'body'
+  | 'handler'
+  | 'idle'
+  | 'write'
+  | 'response'
+  | 'response-body';
 
 export interface Deadline {
   readonly phase: DeadlinePhase;
@@ -91,14 +100,17 @@ export interface OutgoingResponse {
   readonly stamp?: string;
 }
 
-/** How content goes out; `none` swallows what is sent (HEAD, 204, 304). */
-type Outgoing =
-  | { readonly kind: 'none' | 'chunked' | 'until-close' }
-  | { readonly kind: 'length'; remaining: number };
+/** How content goes out; `none` swallows what is sent (HEAD, 204, 205, 304). */
+type Outgoing = 'none' | 'length' | 'chunked' | 'until-close';
 
 const PAUSED = { kind: 'paused' } as const;
 const CLOSED = { kind: 'closed' } as const;
-const NOTHING: Outgoing = { kind: 'none' };
+const HEAD_END = '\r\n\r\n';
+const HEAD_FAULTS: Readonly<Record<SectionFault, Malformed>> = {
+  'bad-line-ending': badLineEnding(),
+  'first-line-too-long': malformed('target-too-long', 'the request line is too long', 414),
+  'too-large': malformed('head-too-large', 'the head is too large', 431),
+};
 /** Parts at least this long are written by themselves instead of being copied together. */
 const COALESCE_BYTES = 16_384;
 
@@ -112,14 +124,19 @@ export class HttpSession {
   #keepAlive = true;
   #ended = false;
   #decoder: BodyDecoder | undefined;
-  #outgoing: Outgoing = NOTHING;
-  #output: (string | Uint8Array)[] = [];
+  #outgoing: Outgoing = 'none';
+  /** Content bytes still to be sent, of a message with a length. */
+  #outgoingLeft = 0;
+  /** What there is to write: the parts, then the text. */
+  #parts: (string | Uint8Array)[] = [];
+  #text = '';
   #outputBytes = 0;
 
   #method = '';
   #peerVersion: '1.0' | '1.1' = '1.1';
   #upgradeAsked: string | undefined;
   #awaitingContinue = false;
+  #keepAliveAsked = false;
   #informationalCount = 0;
   #emptyLineSkipped = false;
 
@@ -128,6 +145,10 @@ export class HttpSession {
   #everReceived = false;
   #headSince: number | undefined;
   #bodyBytes = 0;
+  /** Since when it has been the handler's turn. */
+  #handlerSince = 0;
+  /** Until when an idle connection that is to close still takes a request. */
+  #graceUntil: number | undefined;
   #pausedSince: number | undefined;
   #blockedSince: number | undefined;
   #responseTimeoutMs = 0;
@@ -250,27 +271,28 @@ export class HttpSession {
 
   #requestHead(now: number): SessionEvent {
     if (!this.#skipEmptyLine()) return this.#headIncomplete();
-    const text = this.#takeHead();
-    if (typeof text !== 'string') return text ?? this.#headIncomplete();
-    const head = parseRequestHead(text, this.#limits);
-    if (head.kind === 'malformed') return head;
+    const head = this.#takeHead();
+    if (head === undefined) return this.#headIncomplete();
+    if (head.kind !== 'request') return head;
     this.#step('request', 'head');
     this.#step('response', 'request');
     this.#method = head.method;
     this.#peerVersion = head.version;
     this.#upgradeAsked = head.upgrade;
     this.#awaitingContinue = head.expectContinue;
+    this.#keepAliveAsked = head.keepAliveAsked;
     if (!head.keepAlive) this.#keepAlive = false;
     this.#emptyLineSkipped = false;
+    this.#graceUntil = undefined;
+    this.#handlerSince = now;
     this.#beginContent(head.framing, now);
     return head;
   }
 
   #responseHead(now: number): SessionEvent {
-    const text = this.#takeHead();
-    if (typeof text !== 'string') return text ?? this.#headIncomplete();
-    const head = parseResponseHead(text, this.#method, this.#limits);
-    if (head.kind === 'malformed') return head;
+    const head = this.#takeHead();
+    if (head === undefined) return this.#headIncomplete();
+    if (head.kind !== 'response') return head;
     if (head.status === 101) return this.#switchProtocols(head);
     if (head.status < 200) return this.#informational(head);
     this.#step('response', 'head');
@@ -312,33 +334,45 @@ export class HttpSession {
     return true;
   }
 
-  /** The head's text without its empty line; undefined when it is not complete. */
-  #takeHead(): string | Malformed | undefined {
-    const length = this.#headEnd.find(this.#input);
-    if (typeof length === 'object') return length;
-    const refusal = this.#headTooLarge(length);
-    if (refusal !== undefined || length === undefined) return refusal;
-    this.#headEnd.reset();
-    if (length === 2) {
-      return this.role === 'server'
-        ? malformed('bad-request-line', 'the request line is empty')
-        : malformed('bad-status-line', 'the status line is empty', 502);
-    }
-    const text = this.#input.takeText(length - 2);
-    this.#input.skip(2);
-    this.#headSince = undefined;
-    return text;
+  /** The next head; undefined when it is not complete. */
+  #takeHead(): RequestHead | ResponseHead | Malformed | undefined {
+    return (this.#headEnd.isFresh ? this.#takeWholeHead() : undefined) ?? this.#takeHeadWithCare();
   }
 
-  #headTooLarge(length: number | undefined): Malformed | undefined {
-    const size = length ?? this.#input.length;
-    const lineStart = this.#headEnd.lineStart;
-    if (length === undefined && lineStart === 0 && this.role === 'server') {
-      if (size > this.#limits.requestLineBytes)
-        return malformed('target-too-long', 'the request line is too long', 414);
-    }
-    if (size > this.#limits.headBytes) return malformed('head-too-large', 'the head is too large', 431);
-    return undefined;
+  /**
+   * The usual case: all of a head is here, and it is good. Otherwise undefined, and nothing is taken: which fault
+   * is named must not depend on how the bytes were cut, so a bad head is looked at once more in their order.
+   */
+  #takeWholeHead(): RequestHead | ResponseHead | undefined {
+    const input = this.#input;
+    const { headBytes } = this.#limits;
+    const text = input.text(headBytes);
+    const from = input.textOffset;
+    const to = text.indexOf(HEAD_END, from);
+    const length = to + HEAD_END.length - from;
+    if (to < 0 || length > headBytes) return undefined;
+    const head = this.#parseHead(text, from, to + 2);
+    if (head.kind === 'malformed') return undefined;
+    input.skip(length);
+    this.#headSince = undefined;
+    return head;
+  }
+
+  #takeHeadWithCare(): RequestHead | ResponseHead | Malformed | undefined {
+    const { headBytes, requestLineBytes } = this.#limits;
+    const firstLineBytes = this.role === 'server' ? requestLineBytes + 2 : headBytes;
+    const length = this.#headEnd.find(this.#input, headBytes, firstLineBytes);
+    if (length === undefined) return undefined;
+    if (typeof length === 'string') return HEAD_FAULTS[length];
+    this.#headEnd.reset();
+    const text = this.#input.takeText(length);
+    this.#headSince = undefined;
+    return this.#parseHead(text, 0, length - 2);
+  }
+
+  #parseHead(text: string, from: number, to: number): RequestHead | ResponseHead | Malformed {
+    if (this.role === 'server') return parseRequestHead(text, from, to, this.#limits);
+    return parseResponseHead(text, from, to, this.#method, this.#limits);
   }
 
   #headIncomplete(): SessionEvent {
@@ -386,6 +420,7 @@ export class HttpSession {
   #contentEnded(end: BodyPart & { kind: 'end' }, now: number): SessionEvent {
     this.#decoder = undefined;
     if (this.role === 'server') this.#awaitingContinue = false;
+    this.#handlerSince = now;
     this.#step(this.role === 'server' ? 'request' : 'response', 'end');
     this.#settle(now);
     return end;
@@ -408,9 +443,13 @@ export class HttpSession {
 
   // ── Out ───────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** The connection closes after the present exchange, or now if there is none. */
-  closeAfter(now: number): void {
+  /**
+   * The connection closes after the present exchange.
+   * @param graceMs how long it still takes one if there is none: a request may be on its way
+   */
+  closeAfter(now: number, graceMs = 0): void {
     this.#keepAlive = false;
+    if (graceMs > 0) this.#graceUntil = now + graceMs;
     this.#settle(now);
   }
 
@@ -425,7 +464,7 @@ export class HttpSession {
     if (request.expectContinue === true) head += 'Expect: 100-continue\r\n';
     this.#step('request', 'head');
     this.#step('response', 'request');
-    this.#write(`${head}\r\n`);
+    this.#writeText(`${head}\r\n`);
     this.#method = request.method;
     this.#upgradeAsked = request.upgrade;
     this.#awaitingContinue = request.expectContinue === true;
@@ -433,40 +472,52 @@ export class HttpSession {
     this.#informationalCount = 0;
     this.#responseTimeoutMs = request.timeoutMs;
     this.#since = now;
-    this.#outgoing = outgoingOf(request.size);
+    this.#outgoing = request.size === undefined ? 'chunked' : 'length';
+    this.#outgoingLeft = typeof request.size === 'number' ? request.size : 0;
   }
 
-  /** 100, 103 and their like. An HTTP/1.0 client gets none. RFC 9110 section 15.2. */
+  /**
+   * 100, 103 and their like. An HTTP/1.0 client gets none. RFC 9110 section 15.2.
+   * @throws UnsendableError when a part is no HTTP, or the status is not informational; nothing was sent then
+   */
   sendInformational(status: number, headers: HeaderList = []): void {
-    if (this.#peerVersion === '1.0') return;
-    assert(status >= 100 && status < 200 && status !== 101, 'an informational status');
+    if (status < 100 || status > 199 || status === 101)
+      throw new UnsendableError('the status is not informational');
+    if (headers.some(([name]) => framingField(name) !== undefined))
+      throw new UnsendableError('an informational response has no content');
     const text = `${encodeStatusLine(status)}${encodeFields(headers)}\r\n`;
+    if (this.#peerVersion === '1.0') return;
     this.#step('response', 'informational');
     if (status === 100) this.#awaitingContinue = false;
-    this.#write(text);
+    this.#writeText(text);
   }
 
   /**
    * Sends the head of the final response (or of a 101, which switches the connection).
-   * @returns false when no content may follow: HEAD, 204, 304
+   * @returns false when no content may follow: HEAD, 204, 205, 304
    * @throws UnsendableError when a part is no HTTP; nothing was sent then
    */
   sendResponse(response: OutgoingResponse): boolean {
     assert(this.role === 'server', 'only a server responds');
     if (response.status === 101) return this.#sendSwitch(response);
+    if (response.status < 200) throw new UnsendableError('an informational status is no final one');
     // A client that still waits for 100 may or may not send its content: the connection cannot go on.
     if (this.#awaitingContinue) this.#keepAlive = false;
     const head = this.#responseHeadText(response);
     this.#step('response', 'head');
-    this.#write(head);
-    return this.#outgoing.kind !== 'none';
+    this.#writeText(head);
+    return this.#outgoing !== 'none';
   }
 
   #responseHeadText(response: OutgoingResponse): string {
+    const { status, headers } = response;
     let fields = '';
     let stamp = response.stamp ?? '';
     let declared: number | undefined;
-    for (const [name, value] of response.headers) {
+    let upgradeOffered = false;
+    for (let at = 0; at < headers.length; at++) {
+      const name = headers[at]![0];
+      const value = headers[at]![1];
       switch (framingField(name)) {
         case 'connection':
           this.#noteConnection(value);
@@ -480,27 +531,33 @@ export class HttpSession {
           fields += encodeField(name, value);
           // A Date from a server behind us is the one that counts. RFC 9110 section 6.6.1.
           if (name.length === 4 && equalsIgnoreCase(name, 'date')) stamp = '';
+          else if (name.length === 7 && equalsIgnoreCase(name, 'upgrade')) upgradeOffered = true;
       }
     }
-    let head = encodeStatusLine(response.status) + stamp + fields;
-    if (
-      response.size !== undefined &&
-      declared !== undefined &&
-      declared !== response.size &&
-      response.size > 0
-    ) {
-      throw new UnsendableError('Content-Length differs from the content');
-    }
-    const size = declared ?? response.size;
-    this.#outgoing = this.#responseFraming(response.status, size);
-    if (size !== undefined && mayDeclareLength(response.status)) head += `Content-Length: ${size}\r\n`;
-    else if (this.#outgoing.kind === 'chunked') head += 'Transfer-Encoding: chunked\r\n';
-    return `${head}${this.#connectionField()}\r\n`;
+    const size = contentSize(response, declared);
+    this.#outgoing = this.#responseFraming(status, size);
+    this.#outgoingLeft = size ?? 0;
+    const head = encodeStatusLine(status) + stamp + fields + this.#lengthField(status, size);
+    return `${head}${this.#connectionField(upgradeOffered)}\r\n`;
   }
 
-  #connectionField(): string {
-    if (!this.#keepAlive) return 'Connection: close\r\n';
-    return this.#peerVersion === '1.0' ? 'Connection: keep-alive\r\n' : '';
+  /** RFC 9110 section 8.6: no Content-Length with 204; section 15.3.6: 205 says that it has none. */
+  #lengthField(status: number, size: number | undefined): string {
+    if (status === 204) return '';
+    if (status === 205) return 'Content-Length: 0\r\n';
+    if (size !== undefined) return `Content-Length: ${size}\r\n`;
+    return this.#outgoing === 'chunked' ? 'Transfer-Encoding: chunked\r\n' : '';
+  }
+
+  /** Who asked to keep the connection is told for how long; others know that it is kept. RFC 9112 section 9.3. */
+  #connectionField(upgradeOffered: boolean): string {
+    const also = upgradeOffered ? ', upgrade' : '';
+    if (!this.#keepAlive) return `Connection: close${also}\r\n`;
+    if (this.#keepAliveAsked) {
+      const seconds = Math.floor(this.#limits.keepAliveTimeoutMs / 1_000);
+      return `Connection: keep-alive${also}\r\nKeep-Alive: timeout=${seconds}\r\n`;
+    }
+    return upgradeOffered ? 'Connection: upgrade\r\n' : '';
   }
 
   #noteConnection(value: string): void {
@@ -508,78 +565,90 @@ export class HttpSession {
   }
 
   #responseFraming(status: number, size: number | undefined): Outgoing {
-    if (this.#method === 'HEAD' || status === 204 || status === 304) return NOTHING;
-    if (size !== undefined) return { kind: 'length', remaining: size };
-    if (this.#peerVersion === '1.1') return { kind: 'chunked' };
+    if (this.#method === 'HEAD' || status === 204 || status === 205 || status === 304) return 'none';
+    if (size !== undefined) return 'length';
+    if (this.#peerVersion === '1.1') return 'chunked';
     this.#keepAlive = false;
-    return { kind: 'until-close' };
+    return 'until-close';
   }
 
+  /** RFC 9110 section 7.8: only to a protocol that was asked for, and after the whole request. */
   #sendSwitch(response: OutgoingResponse): boolean {
-    assert(
-      this.#upgradeAsked !== undefined && this.#request === 'done',
-      'a switch answers a complete request for it',
-    );
+    if (this.#upgradeAsked === undefined) throw new UnsendableError('a switch that was not asked for');
+    if (this.#request !== 'done') throw new UnsendableError('a switch before the end of the request');
     const others = response.headers.filter(([name]) => framingField(name) === undefined);
+    if (!others.some(([name]) => equalsIgnoreCase(name, 'upgrade')))
+      throw new UnsendableError('a switch that does not name its protocol');
     const text = `${encodeStatusLine(101)}${response.stamp ?? ''}Connection: upgrade\r\n${encodeFields(others)}\r\n`;
     this.#step('response', 'switch');
     this.#step('request', 'switch');
-    this.#write(text);
+    this.#writeText(text);
     return false;
   }
 
-  /** Content of our message. @throws UnsendableError when it is longer than declared */
+  /** Content of our message; text has one byte per character. @throws UnsendableError when it is longer than declared */
   sendData(bytes: string | Uint8Array): void {
     if (bytes.length === 0) return;
     this.#step(this.#ours, 'data');
-    switch (this.#outgoing.kind) {
+    switch (this.#outgoing) {
       case 'none':
         return;
       case 'length':
-        if (bytes.length > this.#outgoing.remaining)
+        if (bytes.length > this.#outgoingLeft)
           throw new UnsendableError('the content is longer than declared');
-        this.#outgoing.remaining -= bytes.length;
-        this.#write(bytes);
+        this.#outgoingLeft -= bytes.length;
+        this.#writeContent(bytes);
         return;
       case 'chunked':
-        this.#write(`${bytes.length.toString(16)}\r\n`, bytes, '\r\n');
+        this.#writeText(`${bytes.length.toString(16)}\r\n`);
+        this.#writeContent(bytes);
+        this.#writeText('\r\n');
         return;
       case 'until-close':
-        this.#write(bytes);
+        this.#writeContent(bytes);
         return;
     }
   }
 
   /** The end of our message. @throws UnsendableError when the content was shorter than declared */
   sendEnd(now: number, trailers: HeaderList = []): void {
-    const outgoing = this.#outgoing;
-    if (outgoing.kind === 'length' && outgoing.remaining > 0) {
+    if (this.#outgoing === 'length' && this.#outgoingLeft > 0) {
       throw new UnsendableError('the content is shorter than declared');
     }
-    if (outgoing.kind === 'chunked') this.#write(`0\r\n${encodeFields(trailers)}\r\n`);
-    this.#outgoing = NOTHING;
+    if (this.#outgoing === 'length' && trailers.length > 0 && this.#peerVersion === '1.1')
+      throw new UnsendableError('Content-Length and trailers exclude each other');
+    if (this.#outgoing === 'chunked') this.#writeText(`0\r\n${encodeTrailers(trailers)}\r\n`);
+    this.#outgoing = 'none';
     this.#step(this.#ours, 'end');
     this.#settle(now);
   }
 
-  #write(...parts: readonly (string | Uint8Array)[]): void {
-    for (const part of parts) {
-      this.#output.push(part);
-      this.#outputBytes += part.length;
+  /** Short texts grow together while they are written: that is cheaper than joining them in the end. */
+  #writeText(text: string): void {
+    this.#text += text;
+    this.#outputBytes += text.length;
+  }
+
+  #writeContent(bytes: string | Uint8Array): void {
+    if (typeof bytes === 'string' && bytes.length < COALESCE_BYTES) {
+      this.#writeText(bytes);
+      return;
     }
+    if (this.#text !== '') this.#parts.push(this.#text);
+    this.#text = '';
+    this.#parts.push(bytes);
+    this.#outputBytes += bytes.length;
   }
 
   /** What there is to write, small parts joined; strings are latin1. Empty when there is nothing. */
   takeOutput(): (string | Uint8Array)[] {
+    const parts = this.#parts;
+    if (this.#text !== '') parts.push(this.#text);
+    if (parts.length === 0) return parts;
+    this.#parts = [];
+    this.#text = '';
     this.#outputBytes = 0;
-    if (this.#output.length < 2) {
-      const parts = this.#output;
-      if (parts.length > 0) this.#output = [];
-      return parts;
-    }
-    const parts = coalesce(this.#output);
-    this.#output = [];
-    return parts;
+    return parts.length === 1 ? parts : coalesce(parts);
   }
 
   /** After both halves are done: a fresh exchange, or the way to the close. */
@@ -594,7 +663,7 @@ export class HttpSession {
     if (this.#keepAlive) return;
     // A head of which a part is here is still answered.
     const idle = this.#request === 'idle' && this.#response === 'idle' && this.#input.length === 0;
-    if (idle || (this.#request === 'done' && this.#response === 'done')) {
+    if ((idle && this.#graceUntil === undefined) || (this.#request === 'done' && this.#response === 'done')) {
       this.#step('request', 'retire');
       this.#step('response', 'retire');
     } else if (this.#request === 'error' && this.#response === 'done') {
@@ -605,7 +674,8 @@ export class HttpSession {
   #step(half: Half, step: Step): void {
     const from = half === 'request' ? this.#request : this.#response;
     const to = after(half, from, step);
-    assert(to !== undefined, `${half} cannot ${step} while ${from}`);
+    // Not an assert: its words would be put together at every step.
+    if (to === undefined) throw new AssertionFailed(`${half} cannot ${step} while ${from}`);
     if (half === 'request') this.#request = to;
     else this.#response = to;
   }
@@ -635,9 +705,7 @@ export class HttpSession {
   /** The earliest thing waited for, or undefined. */
   deadline(): Deadline | undefined {
     const reading = this.#pausedSince === undefined ? this.#readDeadline() : undefined;
-    if (this.#blockedSince === undefined) return reading;
-    const atMs = this.#blockedSince + this.#limits.writeStallTimeoutMs;
-    return reading === undefined || atMs <= reading.atMs ? { phase: 'write', atMs } : reading;
+    return earlier(earlier(reading, this.#handlerDeadline()), this.#writeDeadline());
   }
 
   /** What `now` has run out, or undefined. */
@@ -650,6 +718,21 @@ export class HttpSession {
     return this.role === 'server' ? this.#requestDeadline() : this.#responseDeadline();
   }
 
+  #writeDeadline(): Deadline | undefined {
+    if (this.#blockedSince === undefined) return undefined;
+    return { phase: 'write', atMs: this.#blockedSince + this.#limits.writeStallTimeoutMs };
+  }
+
+  /** Runs while nothing is waited for but the handler: not while content arrives as it reads. */
+  #handlerDeadline(): Deadline | undefined {
+    const { handlerTimeoutMs } = this.#limits;
+    if (handlerTimeoutMs === 0 || this.role === 'client' || this.#response !== 'awaiting') return undefined;
+    if (this.#request !== 'body' || this.#awaitingContinue)
+      return { phase: 'handler', atMs: this.#handlerSince + handlerTimeoutMs };
+    if (this.#pausedSince === undefined) return undefined;
+    return { phase: 'handler', atMs: this.#pausedSince + handlerTimeoutMs };
+  }
+
   #requestDeadline(): Deadline | undefined {
     const limits = this.#limits;
     if (this.#request === 'body' && !this.#awaitingContinue) {
@@ -660,6 +743,7 @@ export class HttpSession {
     if (this.#input.length > 0 && this.#headSince !== undefined) {
       return { phase: 'head', atMs: this.#headSince + limits.headTimeoutMs };
     }
+    if (this.#graceUntil !== undefined) return { phase: 'idle', atMs: this.#graceUntil };
     if (!this.#everReceived) return { phase: 'first-byte', atMs: this.#since + limits.firstByteTimeoutMs };
     return { phase: 'idle', atMs: this.#since + limits.keepAliveTimeoutMs };
   }
@@ -682,9 +766,9 @@ function isFinal(state: HalfState): boolean {
   return state === 'must-close' || state === 'closed' || state === 'error';
 }
 
-function outgoingOf(size: number | 'none' | undefined): Outgoing {
-  if (size === undefined) return { kind: 'chunked' };
-  return { kind: 'length', remaining: size === 'none' ? 0 : size };
+function earlier(one: Deadline | undefined, other: Deadline | undefined): Deadline | undefined {
+  if (one === undefined || other === undefined) return one ?? other;
+  return other.atMs <= one.atMs ? other : one;
 }
 
 function requestFraming(request: OutgoingRequest): string {
@@ -712,9 +796,11 @@ function declaredLength(before: number | undefined, value: string): number {
   return length;
 }
 
-/** RFC 9110 section 8.6: no Content-Length with 1xx and 204. */
-function mayDeclareLength(status: number): boolean {
-  return status !== 204;
+/** The content's size, as it is or as the sender declares it. */
+function contentSize({ size }: OutgoingResponse, declared: number | undefined): number | undefined {
+  if (size !== undefined && size > 0 && declared !== undefined && declared !== size)
+    throw new UnsendableError('Content-Length differs from the content');
+  return declared ?? size;
 }
 
 function coalesce(parts: readonly (string | Uint8Array)[]): (string | Uint8Array)[] {

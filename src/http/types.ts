@@ -54,6 +54,12 @@ export interface HttpRequest {
   readonly expectContinue: boolean;
   /** Path parameters, percent-decoded, when a router dispatched. */
   readonly params: Readonly<Record<string, string>>;
+  /**
+   * Sends an informational response ahead of the final one: 103 with Link fields, or 100 before the body is read.
+   * Does nothing for an HTTP/1.0 client, and once the response has begun. RFC 9110 section 15.2, RFC 8297.
+   * @throws UnsendableError when `status` is not informational, or a field is no HTTP
+   */
+  inform(status: number, headers?: HeaderList): void;
 }
 
 export interface HttpResponse {
@@ -61,6 +67,9 @@ export interface HttpResponse {
   readonly headers?: HeaderList;
   /** A string is sent as UTF-8. An iterable of unknown length is sent chunked, unless Content-Length is given. */
   readonly body?: string | Uint8Array | AsyncIterable<Uint8Array>;
+  /** Fields sent behind the content, asked for once it has gone out. The content is then chunked, unless the
+   * headers give its length: then there must be none. Announce their names in a Trailer field. HTTP/1.0 clients and
+   * HEAD get none. RFC 9110 section 6.5. */
   readonly trailers?: () => HeaderList;
   /** With status 101: takes the connection over after the head was sent; `early` are bytes already received. */
   readonly upgrade?: (connection: Connection, early: Buffer) => void;

@@ -187,6 +187,20 @@ suite('HTTP/2 behind the handler', () => {
     assert.deepEqual([refused.answer.status, refused.continued], [403, false]);
   });
 
+  test('informational responses go ahead of the final one', async () => {
+    await using running = await start((request) => {
+      request.inform(103, [['Link', '</style.css>; rel=preload']]);
+      assert.throws(() => request.inform(200), { code: 'unsendable' });
+      assert.throws(() => request.inform(103, [['a', 'b\r\nc: d']]), { code: 'unsendable' });
+      return text(200, 'x');
+    });
+    const stream = running.client.request({ ':path': '/' });
+    const hints: [number | undefined, unknown][] = [];
+    stream.on('headers', (fields) => hints.push([fields[':status'], fields['link']]));
+    assert.equal((await answerOf(stream)).text, 'x');
+    assert.deepEqual(hints, [[103, '</style.css>; rel=preload']]);
+  });
+
   test('errors are problems, and a response that cannot be sent is a 500', async () => {
     await using running = await start(({ path }) => {
       if (path === '/http') throw new HttpError(409, 'taken');

@@ -6,19 +6,20 @@
  * Both directions have a window of their own: a body that is not read pauses its stream and no other, and a response
  * that is not taken waits for its own window.
  */
-import type { ServerHttp2Stream } from 'node:http2';
+import type { OutgoingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import { messageOf } from '../../core/errors.ts';
 import type { Host } from '../../core/lifecycle.ts';
 import type { Connection } from '../../core/net/network.ts';
-import { type BodySource, emptyBody, IncomingBody } from '../body.ts';
+import { type BodySource, IncomingBody } from '../body.ts';
 import { HttpError } from '../errors.ts';
 import type { HttpLimits } from '../limits.ts';
 import { problem, problemOf } from '../problem.ts';
-import { ServerRequest } from '../request.ts';
+import { type Informant, ServerRequest } from '../request.ts';
 import type { Handler, HeaderList, HttpResponse } from '../types.ts';
-import { isForbiddenTrailer } from '../wire/chunked.ts';
+import { UnsendableError } from '../wire/encode-head.ts';
 import { Fields, NO_FIELDS } from '../wire/fields.ts';
 import type { Malformed } from '../wire/malformed.ts';
+import { isForbiddenTrailer } from '../wire/trailers.ts';
 import { checkField, type Http2RequestHead } from './request-head.ts';
 import { encodeFieldPairs, encodeResponseHead } from './response-head.ts';
 
@@ -49,13 +50,13 @@ export interface ExchangeOwner {
 /** How a check of the clock came out; `stalled` when the client has not taken what it should have. */
 export type Pace = 'fine' | 'stalled';
 
-export class Exchange implements BodySource {
+export class Exchange implements BodySource, Informant {
   readonly id: number;
   readonly #owner: ExchangeOwner;
   readonly #stream: ServerHttp2Stream;
   readonly #head: Http2RequestHead;
   readonly #request: ServerRequest;
-  readonly #body: IncomingBody;
+  readonly #body: IncomingBody | undefined;
   #response: 'awaited' | 'sending' | 'ended' = 'awaited';
   #continued = false;
   #paused = false;
@@ -76,8 +77,8 @@ export class Exchange implements BodySource {
     this.#stream = stream;
     this.#head = head;
     this.#hasAll = stream.endAfterHeaders;
-    this.#body = stream.endAfterHeaders ? emptyBody() : new IncomingBody(this, head.sizeBytes);
-    this.#request = new ServerRequest(head, this.#body, owner.connection, owner.host.random);
+    this.#body = stream.endAfterHeaders ? undefined : new IncomingBody(this, head.sizeBytes);
+    this.#request = new ServerRequest(head, this.#body, owner.connection, this, owner.host.random);
     stream.on('data', (chunk: Buffer) => this.#received(chunk));
     stream.on('trailers', (_fields, _flags, raw) => this.#receivedTrailers(raw as unknown as string[]));
     stream.on('end', () => this.#receivedAll());
@@ -122,9 +123,10 @@ export class Exchange implements BodySource {
       this.abandon(413, 'the content is too large', 'content-too-large');
       return;
     }
-    if (this.#body.isDiscarded) return;
-    this.#body.push(chunk);
-    if (this.#body.queuedBytes > this.#owner.limits.bodyBufferBytes) this.#pause();
+    const body = this.#body;
+    if (body === undefined || body.isDiscarded) return;
+    body.push(chunk);
+    if (body.queuedBytes > this.#owner.limits.bodyBufferBytes) this.#pause();
   }
 
   #receivedTrailers(raw: readonly string[]): void {
@@ -143,11 +145,11 @@ export class Exchange implements BodySource {
   /** node:http2 ends the content of a stream that was reset as if it were whole. */
   #receivedAll(): void {
     if (this.#isCancelled || this.#stream.aborted || this.#stream.rstCode !== ERROR.NONE) {
-      this.#body.fail(new HttpError(400, 'the client cancelled the request'));
+      this.#body?.fail(new HttpError(400, 'the client cancelled the request'));
       return;
     }
     this.#hasAll = true;
-    this.#body.finish(this.#trailers);
+    this.#body?.finish(this.#trailers);
   }
 
   /** RST_STREAM has come, with whatever code. */
@@ -177,6 +179,23 @@ export class Exchange implements BodySource {
   #pause(): void {
     this.#paused = true;
     this.#stream.pause();
+  }
+
+  // ── Informant ─────────────────────────────────────────────────────────────────────────────────────────
+
+  inform(_request: ServerRequest, status: number, headers: HeaderList): void {
+    if (status < 100 || status > 199 || status === 101)
+      throw new UnsendableError('the status is not informational');
+    const fields = encodeFieldPairs(headers);
+    if (this.#response !== 'awaited' || this.#stream.closed) return;
+    if (status === 100) this.#continued = true;
+    const list: Record<string, number | string[]> = Object.create(null);
+    list[':status'] = status;
+    for (let at = 0; at < fields.length; at += 2) {
+      const before = list[fields[at]!];
+      list[fields[at]!] = [...(Array.isArray(before) ? before : []), fields[at + 1]!];
+    }
+    this.#stream.additionalHeaders(list as OutgoingHttpHeaders);
   }
 
   // ── The response ──────────────────────────────────────────────────────────────────────────────────────
@@ -298,7 +317,7 @@ export class Exchange implements BodySource {
     if (this.#response === 'awaited') this.#respond(problem(status, { detail, extensions: { code } }));
     else this.#stream.close(ERROR.CANCEL);
     this.#pause();
-    this.#body.fail(new HttpError(status, detail));
+    this.#body?.fail(new HttpError(status, detail));
     this.#request.abort();
   }
 
@@ -346,7 +365,7 @@ export class Exchange implements BodySource {
   }
 
   #closed(): void {
-    if (!this.#hasAll) this.#body.fail(new HttpError(400, 'the client cancelled the request'));
+    if (!this.#hasAll) this.#body?.fail(new HttpError(400, 'the client cancelled the request'));
     if (!this.#stream.writableFinished || this.#response !== 'ended') this.#request.abort();
     this.#wakeUp();
     this.#owner.ended(this);

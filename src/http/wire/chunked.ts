@@ -16,6 +16,7 @@ import { hexDigit, QUOTED_TEXT, TOKEN } from './grammar.ts';
 import { HeadEnd } from './head-end.ts';
 import type { Input } from './input.ts';
 import { type Malformed, malformed } from './malformed.ts';
+import { withoutForbidden } from './trailers.ts';
 
 const CR = 0x0d;
 const LF = 0x0a;
@@ -43,6 +44,7 @@ export type BodyPart =
   | Malformed;
 
 export const NEED_DATA = { kind: 'need-data' } as const;
+const TRAILERS_TOO_LARGE = malformed('trailer-too-large', 'the trailers are too large', 431);
 const END: BodyPart = { kind: 'end', trailers: NO_FIELDS };
 
 export type ChunkedLimits = Pick<
@@ -184,16 +186,14 @@ export class ChunkedDecoder implements BodyDecoder {
   }
 
   #trailers(input: Input): BodyPart {
-    const length = this.#trailerEnd.find(input);
-    if (typeof length === 'object') return length;
-    const size = length ?? input.length;
-    if (size > this.#limits.trailerBytes + 2)
-      return malformed('trailer-too-large', 'the trailers are too large', 431);
+    const { trailerBytes } = this.#limits;
+    const length = this.#trailerEnd.find(input, trailerBytes + 2);
     if (length === undefined) return NEED_DATA;
+    if (typeof length === 'string') return length === 'too-large' ? TRAILERS_TOO_LARGE : badLineEnding();
     const text = input.takeText(length - 2);
     input.skip(2);
     if (text === '') return END;
-    const trailers = parseFields(text, 0, this.#limits);
+    const trailers = parseFields(text, 0, text.length, this.#limits);
     return 'kind' in trailers ? trailers : { kind: 'end', trailers: withoutForbidden(trailers) };
   }
 }
@@ -201,59 +201,6 @@ export class ChunkedDecoder implements BodyDecoder {
 function badExtension(code: number): Malformed {
   if (code === LF || code === CR) return badLineEnding();
   return malformed('bad-chunk', 'a chunk extension is malformed');
-}
-
-/** Fields that must not come in trailers: framing, routing, modifiers, authentication, content. RFC 9110 section 6.5.1. */
-const FORBIDDEN_TRAILERS: ReadonlySet<string> = new Set([
-  'transfer-encoding',
-  'content-length',
-  'content-encoding',
-  'content-type',
-  'content-range',
-  'trailer',
-  'host',
-  'connection',
-  'keep-alive',
-  'proxy-connection',
-  'upgrade',
-  'te',
-  'expect',
-  'max-forwards',
-  'cache-control',
-  'pragma',
-  'range',
-  'if-match',
-  'if-none-match',
-  'if-modified-since',
-  'if-unmodified-since',
-  'if-range',
-  'authorization',
-  'proxy-authorization',
-  'proxy-authenticate',
-  'www-authenticate',
-  'authentication-info',
-  'cookie',
-  'set-cookie',
-  'age',
-  'date',
-  'expires',
-  'location',
-  'retry-after',
-  'vary',
-  'warning',
-  'forwarded',
-  'x-forwarded-for',
-  'x-forwarded-host',
-  'x-forwarded-proto',
-]);
-
-/** True for a field that is ignored when it comes in a trailer section. */
-export function isForbiddenTrailer(name: string): boolean {
-  return FORBIDDEN_TRAILERS.has(name.toLowerCase());
-}
-
-function withoutForbidden(trailers: Fields): Fields {
-  return trailers.filter((name) => !isForbiddenTrailer(name));
 }
 
 /** Content of a known length. */

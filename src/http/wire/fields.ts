@@ -81,19 +81,19 @@ export interface FieldLimits {
 }
 
 /**
- * Parses field lines; `text` is latin1 and from `at` on holds whole lines, each ending in CRLF, up to but
- * without the empty line.
+ * Parses field lines; `text` is latin1 and from `from` up to `to` holds whole lines, each ending in CRLF, without
+ * the empty line.
  */
-export function parseFields(text: string, at: number, limits: FieldLimits): Fields | Malformed {
+export function parseFields(text: string, from: number, to: number, limits: FieldLimits): Fields | Malformed {
   const flat: string[] = [];
-  let from = at;
-  while (from < text.length) {
-    const to = text.indexOf('\r\n', from);
-    if (to - from > limits.fieldBytes) return malformed('field-too-large', 'a field is too long', 431);
+  let at = from;
+  while (at < to) {
+    const lineEnd = text.indexOf('\r\n', at);
+    if (lineEnd - at > limits.fieldBytes) return malformed('field-too-large', 'a field is too long', 431);
     if (flat.length >= limits.fieldCount * 2) return malformed('too-many-fields', 'too many fields', 431);
-    const refusal = parseFieldLine(text, from, to, flat);
+    const refusal = parseFieldLine(text, at, lineEnd, flat);
     if (refusal !== undefined) return refusal;
-    from = to + 2;
+    at = lineEnd + 2;
   }
   return new Fields(flat);
 }

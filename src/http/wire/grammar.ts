@@ -23,13 +23,15 @@ export const FIELD_VALUE = table((code) => code === 0x09 || (code >= 0x20 && cod
 export const TARGET = table((code) => code > 0x20 && code < 0x7f && code !== 0x23);
 /** reg-name of RFC 3986 section 3.2.2 without the comma, which proxies read as a list. */
 const REG_NAME = table(oneOf("-._~!$&'()*+;=%"));
-const IP_LITERAL = table(oneOf("-._~!$&'()*+;=:"));
+/** What follows the `v1.` of an address form yet to be invented. RFC 3986 section 3.2.2. */
+const FUTURE_ADDRESS = table(oneOf("-._~!$&'()*+;=:"));
 /** qdtext. RFC 9110 section 5.6.4. */
 export const QUOTED_TEXT = table(
   (code) => code === 0x09 || (code >= 0x20 && code !== 0x22 && code !== 0x5c && code !== 0x7f),
 );
 
-function allOf(classes: Uint8Array, text: string, from: number, to: number): boolean {
+/** Whether every character of `text` from `from` up to `to` is of the class. */
+export function allOf(classes: Uint8Array, text: string, from: number, to: number): boolean {
   for (let at = from; at < to; at++) {
     const code = text.charCodeAt(at);
     if (code > 0xff || classes[code] === 0) return false;
@@ -84,8 +86,47 @@ function endOfName(text: string): number {
 }
 
 function isHost(text: string, end: number): boolean {
-  if (text.charCodeAt(0) === 0x5b) return end > 4 && allOf(IP_LITERAL, text, 1, end - 1);
+  if (text.charCodeAt(0) === 0x5b) return isIpLiteral(text.slice(1, end - 1));
   return allOf(REG_NAME, text, 0, end) && percentPairsAreWhole(text, end);
+}
+
+/** IPv6address or IPvFuture, as between the brackets. RFC 3986 section 3.2.2. */
+function isIpLiteral(text: string): boolean {
+  if ((text.charCodeAt(0) | 0x20) === 0x76) {
+    const dot = text.indexOf('.');
+    if (dot < 2 || dot === text.length - 1 || !allOf(FUTURE_ADDRESS, text, dot + 1, text.length))
+      return false;
+    return isHex(text.slice(1, dot), dot - 1);
+  }
+  const gap = text.indexOf('::');
+  if (gap < 0) return groupsOf(text, true) === 8;
+  const before = groupsOf(text.slice(0, gap), false);
+  const behind = groupsOf(text.slice(gap + 2), true);
+  return before >= 0 && behind >= 0 && before + behind <= 7;
+}
+
+/** How many 16-bit groups `text` has, 0 for none, or -1; an IPv4 address at the end is two. */
+function groupsOf(text: string, mayEndInIpv4: boolean): number {
+  if (text === '') return 0;
+  const groups = text.split(':');
+  const last = groups.at(-1)!;
+  const ipv4 = mayEndInIpv4 && last.includes('.');
+  if (ipv4 && !isIpv4(last)) return -1;
+  const hex = ipv4 ? groups.slice(0, -1) : groups;
+  return hex.every((group) => isHex(group, 4)) ? groups.length + (ipv4 ? 1 : 0) : -1;
+}
+
+function isIpv4(text: string): boolean {
+  const octets = text.split('.');
+  return (
+    octets.length === 4 && octets.every((octet) => decimal(octet) <= 255 && String(decimal(octet)) === octet)
+  );
+}
+
+function isHex(text: string, maxDigits: number): boolean {
+  if (text.length === 0 || text.length > maxDigits) return false;
+  for (let at = 0; at < text.length; at++) if (hexDigit(text.charCodeAt(at)) < 0) return false;
+  return true;
 }
 
 function percentPairsAreWhole(text: string, end: number): boolean {

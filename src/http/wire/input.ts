@@ -4,16 +4,23 @@
  * A chunk that arrives while nothing is pending is taken over without copying, so that whole messages and
  * long bodies are never copied; only a remainder is, into a buffer that doubles. Slices handed out stay
  * valid: bytes once visible are never overwritten.
+ *
+ * Heads are read from a text of what has arrived, one character per byte. It is made once per arrival, however
+ * many pipelined heads it holds: turning bytes into text costs a call out of JavaScript each time.
  */
 
 const FIRST_CAPACITY_BYTES = 1_024;
+const EMPTY = Buffer.alloc(0);
 
 export class Input {
-  #buffer: Buffer = Buffer.alloc(0);
+  #buffer: Buffer = EMPTY;
   #start = 0;
   #end = 0;
   /** False for a chunk taken over, whose memory behind `end` is not ours to write. */
   #owned = false;
+  /** The bytes from `textStart` on as text; empty when it was not made. */
+  #text = '';
+  #textStart = 0;
 
   get length(): number {
     return this.#end - this.#start;
@@ -30,6 +37,24 @@ export class Input {
     if (!this.#owned || this.#end + chunk.length > this.#buffer.length) this.#grow(chunk.length);
     chunk.copy(this.#buffer, this.#end);
     this.#end += chunk.length;
+    this.#text = '';
+  }
+
+  /** The pending bytes as text, at least the first `enough` of them if there are as many; they begin at `textOffset`. */
+  text(enough: number): string {
+    const textEnd = this.#textStart + this.#text.length;
+    if (this.#text === '' || (textEnd < this.#end && textEnd < this.#start + enough)) {
+      // Twice as much, so that a long run of heads is turned into text twice over at most.
+      const to = Math.min(this.#end, this.#start + enough * 2);
+      this.#text = this.#buffer.toString('latin1', this.#start, to);
+      this.#textStart = this.#start;
+    }
+    return this.#text;
+  }
+
+  /** Where in `text` the pending bytes begin. */
+  get textOffset(): number {
+    return this.#start - this.#textStart;
   }
 
   #grow(more: number): void {
@@ -47,12 +72,10 @@ export class Input {
     return this.#buffer[this.#start + at]!;
   }
 
-  /** Where `wanted` is first found at or after `from`, or -1. */
-  indexOf(wanted: number | string, from = 0): number {
-    const at = this.#buffer.indexOf(wanted, this.#start + from, 'latin1');
-    if (at < 0 || at >= this.#end) return -1;
-    const length = typeof wanted === 'string' ? wanted.length : 1;
-    return at + length > this.#end ? -1 : at - this.#start;
+  /** Where the byte `wanted` is first found at or after `from`, or -1. */
+  indexOf(wanted: number, from: number): number {
+    const at = this.#buffer.indexOf(wanted, this.#start + from);
+    return at < 0 || at >= this.#end ? -1 : at - this.#start;
   }
 
   /** Takes `length` bytes as text, one character per byte. */
@@ -77,10 +100,9 @@ export class Input {
 
   clear(): void {
     this.#buffer = EMPTY;
+    this.#text = '';
     this.#start = 0;
     this.#end = 0;
     this.#owned = false;
   }
 }
-
-const EMPTY = Buffer.alloc(0);

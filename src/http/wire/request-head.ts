@@ -13,8 +13,10 @@
 import type { HttpLimits } from '../limits.ts';
 import { badLineEnding, type Fields, parseFields } from './fields.ts';
 import { type Framing, isPersistent, NO_CONTENT, readControl } from './framing.ts';
-import { equalsIgnoreCase, isHostAndPort, isTarget, isToken } from './grammar.ts';
+import { decimal, equalsIgnoreCase, isHostAndPort, isToken, TARGET, TOKEN } from './grammar.ts';
 import { type Malformed, malformed } from './malformed.ts';
+
+const SPACE = 0x20;
 
 export interface RequestHead {
   readonly kind: 'request';
@@ -25,6 +27,8 @@ export interface RequestHead {
   readonly fields: Fields;
   readonly framing: Framing;
   readonly keepAlive: boolean;
+  /** The client says `keep-alive`, as it must in 1.0: it understands the hint of Keep-Alive. */
+  readonly keepAliveAsked: boolean;
   /** The client waits for 100 before it sends the content. */
   readonly expectContinue: boolean;
   /** Protocols the client would switch to; undefined when it did not ask. */
@@ -43,12 +47,17 @@ export type RequestHeadLimits = Pick<
   'requestLineBytes' | 'methodBytes' | 'fieldCount' | 'fieldBytes' | 'bodyBytes'
 >;
 
-/** @param text the head as latin1, each line with its CRLF, without the empty line */
-export function parseRequestHead(text: string, limits: RequestHeadLimits): RequestHead | Malformed {
-  const lineEnd = text.indexOf('\r\n');
-  const line = parseRequestLine(text.slice(0, lineEnd), limits);
+/** @param text latin1; from `from` up to `to` it holds the head, each line with its CRLF, without the empty line */
+export function parseRequestHead(
+  text: string,
+  from: number,
+  to: number,
+  limits: RequestHeadLimits,
+): RequestHead | Malformed {
+  const lineEnd = text.indexOf('\r\n', from);
+  const line = parseRequestLine(text, from, lineEnd, limits);
   if (line.kind === 'malformed') return line;
-  const fields = parseFields(text, lineEnd + 2, limits);
+  const fields = parseFields(text, lineEnd + 2, to, limits);
   if ('kind' in fields) return fields;
   const control = readControl(fields, line.version);
   if ('kind' in control) return control;
@@ -72,6 +81,7 @@ export function parseRequestHead(text: string, limits: RequestHeadLimits): Reque
     fields,
     framing,
     keepAlive: !tunnel && isPersistent(control.connection, line.version),
+    keepAliveAsked: control.connection.includes('keep-alive'),
     // RFC 9110 section 10.1.1: ignored from a 1.0 client and without content.
     expectContinue: control.expect !== undefined && line.version === '1.1' && hasContent(framing),
     upgrade: line.version === '1.1' ? control.upgrade : undefined,
@@ -82,52 +92,61 @@ function hasContent(framing: Framing): boolean {
   return framing.kind === 'chunked' || (framing.kind === 'length' && framing.sizeBytes > 0);
 }
 
-function parseRequestLine(line: string, limits: RequestHeadLimits): RequestLine | Malformed {
-  if (line.length > limits.requestLineBytes) {
+function parseRequestLine(
+  text: string,
+  from: number,
+  to: number,
+  limits: RequestHeadLimits,
+): RequestLine | Malformed {
+  if (to - from > limits.requestLineBytes) {
     return malformed('target-too-long', 'the request line is too long', 414);
   }
+  let methodEnd = from;
+  while (methodEnd < to && TOKEN[text.charCodeAt(methodEnd)] === 1) methodEnd++;
+  let targetEnd = methodEnd + 1;
+  while (targetEnd < to && TARGET[text.charCodeAt(targetEnd)] === 1) targetEnd++;
+  const spaced = text.charCodeAt(methodEnd) === SPACE && text.charCodeAt(targetEnd) === SPACE;
+  if (!spaced || methodEnd === from || targetEnd === methodEnd + 1 || targetEnd >= to)
+    return badRequestLine(text.slice(from, to));
+  if (methodEnd - from > limits.methodBytes)
+    return malformed('method-too-long', 'the method is not known', 501);
+  const version = versionOf(text, targetEnd + 1, to);
+  if (typeof version !== 'string') return text.slice(from, to).includes('\r') ? badLineEnding() : version;
+  const method = text.slice(from, methodEnd);
+  return { kind: 'request-line', method, target: text.slice(methodEnd + 1, targetEnd), version };
+}
+
+/** What is wrong with a line that is not `token SP target SP …`. */
+function badRequestLine(line: string): Malformed {
+  if (line.includes('\n') || line.includes('\r')) return badLineEnding();
   const methodEnd = line.indexOf(' ');
   const targetEnd = line.indexOf(' ', methodEnd + 1);
-  if (line.includes('\n') || line.includes('\r')) return badLineEnding();
   if (methodEnd < 0 || targetEnd < 0) {
     return malformed(
       'bad-request-line',
       'a request line is method, target and version with one space between',
     );
   }
-  const method = line.slice(0, methodEnd);
-  if (!isToken(method)) return malformed('bad-method', 'the method is not a token');
-  if (method.length > limits.methodBytes) return malformed('method-too-long', 'the method is not known', 501);
-  const target = line.slice(methodEnd + 1, targetEnd);
-  if (!isTarget(target))
-    return malformed('bad-target', 'the request target has a character it must not have');
-  const version = versionOf(line.slice(targetEnd + 1));
-  if (typeof version !== 'string') return version;
-  return { kind: 'request-line', method, target, version };
+  if (!isToken(line.slice(0, methodEnd))) return malformed('bad-method', 'the method is not a token');
+  return malformed('bad-target', 'the request target has a character it must not have');
 }
 
 /**
  * Only 1.0 and 1.1 exist. A higher minor version is refused like another major one: RFC 9110 section 2.5
  * would take `HTTP/1.2` as 1.1, but nothing sends it, and two parsers that differ here differ about framing.
  */
-export function versionOf(text: string): '1.0' | '1.1' | Malformed {
-  if (text === 'HTTP/1.1') return '1.1';
-  if (text === 'HTTP/1.0') return '1.0';
-  if (
-    text.length === 8 &&
-    text.startsWith('HTTP/') &&
-    isDigit(text, 5) &&
-    text[6] === '.' &&
-    isDigit(text, 7)
-  ) {
-    return malformed('bad-version', 'the version is not HTTP/1.0 or HTTP/1.1', 505);
-  }
-  return malformed('bad-version', 'the version is malformed');
+export function versionOf(text: string, from: number, to: number): '1.0' | '1.1' | Malformed {
+  if (to - from !== 8 || !text.startsWith('HTTP/', from) || text.charCodeAt(from + 6) !== 0x2e)
+    return malformed('bad-version', 'the version is malformed');
+  const [major, minor] = [text.charCodeAt(from + 5) - 0x30, text.charCodeAt(from + 7) - 0x30];
+  if (major === 1 && minor === 1) return '1.1';
+  if (major === 1 && minor === 0) return '1.0';
+  if (!isDigit(major) || !isDigit(minor)) return malformed('bad-version', 'the version is malformed');
+  return malformed('bad-version', 'the version is not HTTP/1.0 or HTTP/1.1', 505);
 }
 
-function isDigit(text: string, at: number): boolean {
-  const code = text.charCodeAt(at);
-  return code >= 0x30 && code <= 0x39;
+function isDigit(value: number): boolean {
+  return value >= 0 && value <= 9;
 }
 
 function checkTarget(line: RequestLine, host: string | undefined): string | Malformed {
@@ -141,17 +160,18 @@ function checkTarget(line: RequestLine, host: string | undefined): string | Malf
   if (line.target === '*') {
     return line.method === 'OPTIONS' ? '*' : malformed('bad-target', 'the target * belongs to OPTIONS only');
   }
-  return absoluteForm(line.target, host);
+  return absoluteForm(line, host);
 }
 
 function authorityForm(target: string): string | Malformed {
   const portAt = target.lastIndexOf(':') + 1;
-  if (isHostAndPort(target) && portAt > 0 && portAt < target.length) return target;
+  const port = decimal(target.slice(portAt));
+  if (isHostAndPort(target) && port >= 0) return target;
   return malformed('bad-target', 'CONNECT needs host:port');
 }
 
 /** Keeps only path and query, once the authority is known to say the same as Host. */
-function absoluteForm(target: string, host: string | undefined): string | Malformed {
+function absoluteForm({ method, target }: RequestLine, host: string | undefined): string | Malformed {
   const schemeEnd = target.indexOf('://');
   const scheme = target.slice(0, Math.max(schemeEnd, 0)).toLowerCase();
   if (scheme !== 'http' && scheme !== 'https') {
@@ -166,6 +186,8 @@ function absoluteForm(target: string, host: string | undefined): string | Malfor
     return malformed('bad-host', 'Host and the authority of the request target differ');
   }
   const rest = target.slice(pathAt);
+  // OPTIONS of an authority as a whole is what `*` says in the other form. RFC 9112 section 3.2.4.
+  if (rest === '' && method === 'OPTIONS') return '*';
   return rest.startsWith('/') ? rest : `/${rest}`;
 }
 

@@ -26,33 +26,37 @@ export interface ResponseHead {
   readonly upgrade: string | undefined;
 }
 
-export type ResponseHeadLimits = Pick<HttpLimits, 'fieldCount' | 'fieldBytes'>;
+export type ResponseHeadLimits = Pick<HttpLimits, 'fieldCount' | 'fieldBytes' | 'bodyBytes'>;
 
 /**
- * @param text the head as latin1, each line with its CRLF, without the empty line
+ * @param text latin1; from `from` up to `to` it holds the head, each line with its CRLF, without the empty line
  * @param method of the request this answers: HEAD has no content
  */
 export function parseResponseHead(
   text: string,
+  from: number,
+  to: number,
   method: string,
   limits: ResponseHeadLimits,
 ): ResponseHead | Malformed {
-  const lineEnd = text.indexOf('\r\n');
-  const line = text.slice(0, lineEnd);
+  const lineEnd = text.indexOf('\r\n', from);
+  const line = text.slice(from, lineEnd);
   if (line.includes('\n') || line.includes('\r')) return badLineEnding();
-  const version = versionOf(line.slice(0, 8));
+  const version = versionOf(line, 0, Math.min(line.length, 8));
   if (typeof version !== 'string') return version;
   const status = statusOf(line);
   const reason = line.slice(13);
   if (status < 0 || !isFieldValue(reason))
     return malformed('bad-status-line', 'the status line is malformed', 502);
 
-  const fields = parseFields(text, lineEnd + 2, limits);
+  const fields = parseFields(text, lineEnd + 2, to, limits);
   if ('kind' in fields) return fields;
   const control = readControl(fields, version);
   if ('kind' in control) return control;
   const framing = framingOf(status, method, control.framing);
   if (framing.kind === 'malformed') return framing;
+  if (framing.kind === 'length' && framing.sizeBytes > limits.bodyBytes)
+    return malformed('content-too-large', 'the content is too large', 413);
   const declared = control.framing;
   return {
     kind: 'response',
@@ -63,7 +67,7 @@ export function parseResponseHead(
     framing,
     declaredBytes: declared?.kind === 'length' ? declared.sizeBytes : undefined,
     keepAlive: framing.kind !== 'until-close' && isPersistent(control.connection, version),
-    upgrade: status === 101 ? control.upgrade : undefined,
+    upgrade: status === 101 && version === '1.1' ? control.upgrade : undefined,
   };
 }
 
