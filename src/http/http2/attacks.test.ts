@@ -1,6 +1,7 @@
 /** What a hostile client may send, frame by frame, and what it gets: GOAWAY with ENHANCE_YOUR_CALM, or its own stream reset. */
 import assert from 'node:assert/strict';
 import test, { suite } from 'node:test';
+import fc from 'fast-check';
 import type { Endpoint, Network } from '../../core/net/network.ts';
 import { testHost } from '../../core/testing/host.ts';
 import { Peer } from '../../core/testing/peer.ts';
@@ -517,4 +518,58 @@ test('the whole of a request in one write, and in single bytes', async () => {
   const slow = await running.raw(Buffer.alloc(0));
   await slow.peer.dribble(bytes);
   await expected(slow);
+});
+
+test('whatever frames come, others are served, and nothing is left behind', async () => {
+  await using running = await start(async ({ body, path }) => text(200, path + (await body.text(1_000))));
+  const streamId = fc.constantFrom(0, 1, 3, 5, 2, 2 ** 31 - 1);
+  const anyFrame = fc
+    .tuple(
+      fc.integer({ min: 0, max: 11 }),
+      fc.integer({ min: 0, max: 255 }),
+      streamId,
+      fc.uint8Array({ maxLength: 40 }),
+    )
+    .map(([type, flags, stream, payload]) => frame(type, flags, stream, payload));
+  const likely = fc.oneof(
+    fc
+      .constantFrom(get, block([[':method', 'POST'], ...GET.slice(1)]))
+      .chain((head) =>
+        fc
+          .tuple(fc.constantFrom(1, 3, 5, 7), fc.constantFrom(0, 1, 4, 5))
+          .map(([id, flags]) => headers(id, head, flags)),
+      ),
+    fc
+      .tuple(fc.constantFrom(1, 3, 5), fc.constantFrom(0, 1))
+      .map(([id, flags]) => data(id, 'content', flags)),
+    fc.constantFrom(1, 3, 5).map((id) => reset(id)),
+    fc.constantFrom(1, 3).map((id) => continuation(id, get, 4)),
+    fc.constantFrom(
+      settings([4, 0]),
+      settings([1, 0], [5, 16_384]),
+      ping(),
+      windowUpdate(0, 5),
+      windowUpdate(1, 9),
+    ),
+  );
+  const conversation = fc.array(fc.oneof({ weight: 4, arbitrary: likely }, anyFrame), { maxLength: 30 });
+  await fc.assert(
+    fc.asyncProperty(conversation, fc.nat(), async (frames, at) => {
+      const hostile = await running.raw();
+      const bytes = Buffer.concat(frames);
+      const cut = bytes.length === 0 ? 0 : at % bytes.length;
+      hostile.send(bytes.subarray(0, cut));
+      await new Promise((resolve) => setImmediate(resolve));
+      hostile.send(bytes.subarray(cut));
+      const other = await running.raw();
+      other.send(headers(1, get));
+      await other.until(
+        ({ type, streamId: id, payload }) => type === 0 && id === 1 && payload.toString() === '/',
+      );
+      hostile.peer.close();
+      other.peer.close();
+    }),
+    { numRuns: 150 },
+  );
+  await eventually(() => running.server.connectionCount === 0);
 });
