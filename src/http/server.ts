@@ -53,7 +53,7 @@ export interface HttpServer extends AsyncDisposable {
   close(drainMs?: number): Promise<void>;
 }
 
-/** @throws NetError `address-in-use`, `listen-failed` */
+/** @throws NetError `address-in-use`, `listen-failed`, `bad-identity` */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const server = new Server(options);
   await server.listen(options);
