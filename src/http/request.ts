@@ -42,8 +42,8 @@ export class ServerRequest implements HttpRequest {
     head: HeadOfRequest,
     incoming: IncomingBody | undefined,
     connection: Connection,
-    informant: Informant,
     random: Random,
+    informant: Informant,
   ) {
     this.method = head.method;
     this.target = head.target;

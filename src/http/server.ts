@@ -418,8 +418,8 @@ class ServerConnection implements ConnectionHandler, BodySource, Informant {
       head,
       this.#bodyOf(head),
       this.#connection,
-      this,
       this.#server.host.random,
+      this,
     );
     this.#request = request;
     this.#skippedBytes = 0;

@@ -111,6 +111,8 @@ const HEAD_FAULTS: Readonly<Record<SectionFault, Malformed>> = {
   'first-line-too-long': malformed('target-too-long', 'the request line is too long', 414),
   'too-large': malformed('head-too-large', 'the head is too large', 431),
 };
+/** It has nothing to remember, so all messages without content share it. */
+const NO_CONTENT_DECODER = new LengthDecoder(0);
 /** Parts at least this long are written by themselves instead of being copied together. */
 const COALESCE_BYTES = 16_384;
 
@@ -387,7 +389,7 @@ export class HttpSession {
     this.#bodyBytes = 0;
     switch (framing.kind) {
       case 'none':
-        this.#decoder = new LengthDecoder(0);
+        this.#decoder = NO_CONTENT_DECODER;
         break;
       case 'length':
         this.#decoder = new LengthDecoder(framing.sizeBytes);

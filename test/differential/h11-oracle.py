@@ -1,7 +1,7 @@
 """h11 as an oracle: batches of requests in, what its server side makes of each out.
 
 in    u32 count, then count times u32 length and the bytes; big endian
-out   one line of JSON per batch: [[messages, refused, closed], ...], a message being [method, target, fields, content]
+out   one line of JSON per batch: [[messages, refused, halt], ...], a message being [method, target, fields, content]
 """
 import json
 import struct
@@ -13,7 +13,7 @@ import h11
 def messages_of(data):
     connection = h11.Connection(h11.SERVER)
     messages = []
-    refused = closed = False
+    refused, halt = False, None
     content = b""
     request = None
     try:
@@ -34,16 +34,20 @@ def messages_of(data):
                 connection.send(h11.Response(status_code=204, headers=[]))
                 connection.send(h11.EndOfMessage())
                 if connection.our_state is not h11.DONE:
-                    closed = True
+                    halt = "closed"
                     break
+                request = None
                 connection.start_next_cycle()
             else:
                 break
-    except h11.RemoteProtocolError:
+    except h11.RemoteProtocolError as error:
         refused = True
+        # The head was good, so these stand in the trailers.
+        if request is not None and ("Transfer-Encoding" in str(error) or "Content-Length" in str(error)):
+            halt = "framing-trailer"
     except h11.LocalProtocolError:
-        closed = True
-    return [messages, refused, closed]
+        halt = "closed"
+    return [messages, refused, halt]
 
 
 def main():

@@ -24,7 +24,7 @@ export const HALTS = {
   'proxy-connection':
     'llhttp closes at Proxy-Connection: close; RFC 9112 appendix C.2.2 knows the field as a mistake',
   'framing-trailer':
-    'llhttp refuses Content-Length and Transfer-Encoding in trailers; RFC 9110 section 6.5.1 has them ignored',
+    'both refuse Content-Length or Transfer-Encoding in trailers, if not every one; RFC 9110 section 6.5.1 has them ignored',
 } as const;
 
 export type Halt = keyof typeof HALTS;

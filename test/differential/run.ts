@@ -14,7 +14,7 @@ import { SeededRandom } from '../../src/core/random/seeded-random.ts';
 import { compare } from './compare.ts';
 import { parseByLlhttp } from './llhttp.ts';
 import { parseByUs } from './ours.ts';
-import type { Message, Outcome } from './outcome.ts';
+import type { Halt, Message, Outcome } from './outcome.ts';
 import { randomRequests } from './requests.ts';
 import { Tally } from './tally.ts';
 
@@ -76,13 +76,13 @@ async function startH11(): Promise<H11 | undefined> {
       child.stdin!.write(framed(batch));
       const { value, done } = await lines.next();
       if (done === true) throw new Error('h11 ended');
-      return (JSON.parse(value) as [[string, string, [string, string][], string][], boolean, boolean][]).map(
-        ([messages, refused, closed]) => ({
-          messages: messages.map(toMessage),
-          refused,
-          halt: closed ? 'closed' : undefined,
-        }),
-      );
+      return (
+        JSON.parse(value) as [[string, string, [string, string][], string][], boolean, Halt | null][]
+      ).map(([messages, refused, halt]) => ({
+        messages: messages.map(toMessage),
+        refused,
+        halt: halt ?? undefined,
+      }));
     },
     stop: () => void child.stdin!.end(),
   };

@@ -76,8 +76,9 @@ export function isHostAndPort(text: string): boolean {
   if (hostEnd <= 0 || !isHost(text, hostEnd)) return false;
   if (hostEnd === text.length) return true;
   if (text.charCodeAt(hostEnd) !== 0x3a) return false;
-  const port = text.slice(hostEnd + 1);
-  return port === '' || (port.length <= 5 && decimal(port) >= 0 && decimal(port) <= 65_535);
+  if (hostEnd + 1 === text.length) return true;
+  const port = text.length - hostEnd <= 6 ? decimal(text.slice(hostEnd + 1)) : -1;
+  return port >= 0 && port <= 65_535;
 }
 
 function endOfName(text: string): number {
