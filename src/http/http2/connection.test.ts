@@ -156,6 +156,7 @@ suite('HTTP/2 behind the handler', () => {
   test('a response without content: HEAD, 204, 304, and with a length that is declared', async () => {
     await using running = await start(({ path, method }) => {
       if (path === '/204') return { status: 204 };
+      if (path === '/205') return { status: 205, body: 'not to be sent' };
       if (path === '/304') return { status: 304, headers: [['ETag', '"x"']] };
       return text(200, method);
     });
@@ -163,6 +164,8 @@ suite('HTTP/2 behind the handler', () => {
     assert.deepEqual([head.status, head.headers['content-length'], head.text], [200, '4', '']);
     const none = await ask(running, { ':path': '/204' });
     assert.deepEqual([none.status, none.headers['content-length'], none.text], [204, undefined, '']);
+    const anew = await ask(running, { ':path': '/205' });
+    assert.deepEqual([anew.status, anew.headers['content-length'], anew.text], [205, undefined, '']);
     const same = await ask(running, { ':path': '/304' });
     assert.deepEqual([same.status, same.headers.etag, same.text], [304, '"x"', '']);
   });

@@ -21,7 +21,7 @@ import { Fields, NO_FIELDS } from '../wire/fields.ts';
 import type { Malformed } from '../wire/malformed.ts';
 import { isForbiddenTrailer } from '../wire/trailers.ts';
 import { checkField, type Http2RequestHead } from './request-head.ts';
-import { encodeFieldPairs, encodeResponseHead } from './response-head.ts';
+import { encodeFieldPairs, encodeResponseHead, mayHaveContent } from './response-head.ts';
 
 /** RFC 9113 section 7. */
 export const ERROR = {
@@ -235,8 +235,7 @@ export class Exchange implements BodySource, Informant {
       sizeOf(whole, isHead),
       this.#owner.date(),
     );
-    const hasContent =
-      !isHead && status !== 204 && status !== 304 && whole !== undefined && head.sizeBytes !== 0;
+    const hasContent = !isHead && mayHaveContent(status) && whole !== undefined && head.sizeBytes !== 0;
     this.#response = 'sending';
     this.#stream.respond(head.flat, {
       endStream: !hasContent,

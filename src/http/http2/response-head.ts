@@ -35,10 +35,15 @@ export function encodeResponseHead(
   const flat = [':status', String(status)];
   if (!fields.some((name, at) => at % 2 === 0 && name === 'date')) flat.push('date', date);
   flat.push(...fields);
-  if (declared === undefined && sizeBytes !== undefined && status !== 204 && status !== 304) {
+  if (declared === undefined && sizeBytes !== undefined && mayHaveContent(status)) {
     flat.push('content-length', String(sizeBytes));
   }
   return { flat, sizeBytes: declared ?? sizeBytes };
+}
+
+/** RFC 9110 sections 15.3.5, 15.3.6 and 15.4.5. */
+export function mayHaveContent(status: number): boolean {
+  return status !== 204 && status !== 205 && status !== 304;
 }
 
 /** Names in lower case and values in turn; fields of the connection are left out. @throws UnsendableError */
