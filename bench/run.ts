@@ -16,6 +16,8 @@ import { cache } from './cache.ts';
 import { database } from './database.ts';
 import { dns } from './dns.ts';
 import { httpBenchmarks } from './http.ts';
+import { httpLatency } from './http-latency.ts';
+import { httpStatic } from './http-static.ts';
 import { mail } from './mail.ts';
 import { measure, probe } from './measure.ts';
 import { objects } from './objects.ts';
@@ -29,6 +31,8 @@ import { storeJournal } from './store-journal.ts';
 const BENCHMARKS: readonly Benchmark[] = [
   dns,
   ...httpBenchmarks,
+  httpStatic,
+  httpLatency,
   api,
   balancer,
   ...storeBenchmarks,

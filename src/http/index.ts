@@ -1,11 +1,34 @@
 /** HTTP/1.1: server, client, router, and what handlers need. See README.md. */
 export { takeArrived } from './body.ts';
 export { createHttpClient, type HttpClient, type HttpClientOptions } from './client.ts';
-export { type ConditionalRequest, evaluateConditions, ifRangeHolds, type Validators } from './conditional.ts';
+export {
+  type ByteRange,
+  type CompressionOptions,
+  type ConditionalRequest,
+  type Content,
+  chooseCoding,
+  chooseLanguage,
+  chooseMediaType,
+  compressed,
+  contentRange,
+  createStaticFiles,
+  type DecodingLimits,
+  decodedBody,
+  evaluateConditions,
+  ifRangeHolds,
+  immutableFingerprints,
+  parseRange,
+  type RangeRequest,
+  type Representation,
+  respondWith,
+  type StaticFiles,
+  type StaticFilesOptions,
+  unsatisfiedRange,
+  type Validators,
+} from './content/index.ts';
 export { HttpClientError, type HttpClientErrorCode, HttpError } from './errors.ts';
 export { DEFAULT_HTTP_LIMITS, type HttpLimits } from './limits.ts';
 export { type ProblemDetails, problem, problemOf } from './problem.ts';
-export { type ByteRange, contentRange, parseRange, type RangeRequest, unsatisfiedRange } from './range.ts';
 export { empty, json, text } from './reply.ts';
 export {
   type Constraint,

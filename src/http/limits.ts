@@ -120,3 +120,46 @@ export function connectionLimits(limits: HttpLimits): ConnectionLimits {
     closeTimeoutMs: limits.closeTimeoutMs,
   };
 }
+
+/** Bounds of `content/`: of what a message says about its representation, and of what is done to one. */
+export const CONTENT_LIMITS = {
+  /** Elements of one Accept, Accept-Encoding or Accept-Language, empty ones counted; a longer list counts as absent.
+   * Browsers send at most a dozen. */
+  listElements: 64,
+  /** Parameters of one element or media type. */
+  parameters: 16,
+  /** Ranges of one request; more are an attack on the sender (CVE-2011-3192) and are answered with the whole.
+   * Apache sends at most 200, Go as many as asked, as long as they are not longer than the whole. */
+  ranges: 16,
+  /** Bytes between two ranges that are sent along rather than starting another part, whose head costs as much.
+   * RFC 9110 section 15.3.7.2 names 80. */
+  rangeGapBytes: 80,
+  /** Content shorter than this is not coded, bytes: it fits into one packet either way. nginx 20, Express 1,024. */
+  codedFromBytes: 1_024,
+  /** Content up to this is coded at once, bytes: 32 KiB of text take 0.2 to 0.5 ms, and on another thread twice that. */
+  codedAtOnceBytes: 32_768,
+  /** Bodies being coded at the same time in one `compressed`, but for those coded at once; more are sent as they are.
+   * An encoder holds 0.25 MiB (gzip) to 0.8 MiB (zstd). */
+  encoders: 64,
+  /** A decoded body may be this many times longer than what came, once it is longer than `decodedFreeBytes`. Text
+   * reaches 20, and 1,032 is the most that deflate can do. */
+  decodedRatio: 100,
+  /** Decoded bytes to which no ratio applies: a short body of blanks is no attack. */
+  decodedFreeBytes: 65_536,
+  /** Decoded content, bytes, whatever came; a caller that streams may set its own. */
+  decodedBytes: 16 * 1_024 * 1_024,
+  /** The window a zstd frame may ask for, as a power of two: 8 MiB, as RFC 9659 has it for HTTP. The library's own
+   * bound is 128 MiB for each decoder. */
+  zstdWindowLog: 23,
+  /** A file is read in pieces of this many bytes; up to one piece goes out in one write with its head. */
+  filePieceBytes: 262_144,
+  /** A file up to this is kept in memory, bytes. Of 1 MiB that takes a third of the CPU time of reading it again, of
+   * 100 KiB also a third (`npm run bench -- http-static`). */
+  keptFileBytes: 1_048_576,
+  /** Content of files kept in memory by one `createStaticFiles`, bytes. */
+  keptBytes: 32 * 1_024 * 1_024,
+  /** Files kept open or in memory, each with up to three coded siblings. nginx `open_file_cache` none by itself. */
+  keptFiles: 256,
+  /** Bytes of one segment of a path to a file; no file system has longer names. */
+  pathSegmentBytes: 255,
+} as const;

@@ -36,6 +36,7 @@ import { decimal, equalsIgnoreCase, listElements } from './wire/grammar.ts';
 import { HeadEnd, type SectionFault } from './wire/head-end.ts';
 import { Input } from './wire/input.ts';
 import { type Malformed, malformed } from './wire/malformed.ts';
+import { Output } from './wire/output.ts';
 import { parseRequestHead, type RequestHead } from './wire/request-head.ts';
 import { parseResponseHead, type ResponseHead } from './wire/response-head.ts';
 import { encodeTrailers } from './wire/trailers.ts';
@@ -113,8 +114,6 @@ const HEAD_FAULTS: Readonly<Record<SectionFault, Malformed>> = {
 };
 /** It has nothing to remember, so all messages without content share it. */
 const NO_CONTENT_DECODER = new LengthDecoder(0);
-/** Parts at least this long are written by themselves instead of being copied together. */
-const COALESCE_BYTES = 16_384;
 
 export class HttpSession {
   readonly role: Role;
@@ -129,10 +128,7 @@ export class HttpSession {
   #outgoing: Outgoing = 'none';
   /** Content bytes still to be sent, of a message with a length. */
   #outgoingLeft = 0;
-  /** What there is to write: the parts, then the text. */
-  #parts: (string | Uint8Array)[] = [];
-  #text = '';
-  #outputBytes = 0;
+  readonly #output = new Output();
 
   #method = '';
   #peerVersion: '1.0' | '1.1' = '1.1';
@@ -197,7 +193,7 @@ export class HttpSession {
 
   /** Bytes that `takeOutput` would give. */
   get outputBytes(): number {
-    return this.#outputBytes;
+    return this.#output.length;
   }
 
   get #ours(): Half {
@@ -466,7 +462,7 @@ export class HttpSession {
     if (request.expectContinue === true) head += 'Expect: 100-continue\r\n';
     this.#step('request', 'head');
     this.#step('response', 'request');
-    this.#writeText(`${head}\r\n`);
+    this.#output.text(`${head}\r\n`);
     this.#method = request.method;
     this.#upgradeAsked = request.upgrade;
     this.#awaitingContinue = request.expectContinue === true;
@@ -491,7 +487,7 @@ export class HttpSession {
     if (this.#peerVersion === '1.0') return;
     this.#step('response', 'informational');
     if (status === 100) this.#awaitingContinue = false;
-    this.#writeText(text);
+    this.#output.text(text);
   }
 
   /**
@@ -507,7 +503,7 @@ export class HttpSession {
     if (this.#awaitingContinue) this.#keepAlive = false;
     const head = this.#responseHeadText(response);
     this.#step('response', 'head');
-    this.#writeText(head);
+    this.#output.text(head);
     return this.#outgoing !== 'none';
   }
 
@@ -584,7 +580,7 @@ export class HttpSession {
     const text = `${encodeStatusLine(101)}${response.stamp ?? ''}Connection: upgrade\r\n${encodeFields(others)}\r\n`;
     this.#step('response', 'switch');
     this.#step('request', 'switch');
-    this.#writeText(text);
+    this.#output.text(text);
     return false;
   }
 
@@ -599,15 +595,15 @@ export class HttpSession {
         if (bytes.length > this.#outgoingLeft)
           throw new UnsendableError('the content is longer than declared');
         this.#outgoingLeft -= bytes.length;
-        this.#writeContent(bytes);
+        this.#output.content(bytes);
         return;
       case 'chunked':
-        this.#writeText(`${bytes.length.toString(16)}\r\n`);
-        this.#writeContent(bytes);
-        this.#writeText('\r\n');
+        this.#output.text(`${bytes.length.toString(16)}\r\n`);
+        this.#output.content(bytes);
+        this.#output.text('\r\n');
         return;
       case 'until-close':
-        this.#writeContent(bytes);
+        this.#output.content(bytes);
         return;
     }
   }
@@ -619,38 +615,15 @@ export class HttpSession {
     }
     if (this.#outgoing === 'length' && trailers.length > 0 && this.#peerVersion === '1.1')
       throw new UnsendableError('Content-Length and trailers exclude each other');
-    if (this.#outgoing === 'chunked') this.#writeText(`0\r\n${encodeTrailers(trailers)}\r\n`);
+    if (this.#outgoing === 'chunked') this.#output.text(`0\r\n${encodeTrailers(trailers)}\r\n`);
     this.#outgoing = 'none';
     this.#step(this.#ours, 'end');
     this.#settle(now);
   }
 
-  /** Short texts grow together while they are written: that is cheaper than joining them in the end. */
-  #writeText(text: string): void {
-    this.#text += text;
-    this.#outputBytes += text.length;
-  }
-
-  #writeContent(bytes: string | Uint8Array): void {
-    if (typeof bytes === 'string' && bytes.length < COALESCE_BYTES) {
-      this.#writeText(bytes);
-      return;
-    }
-    if (this.#text !== '') this.#parts.push(this.#text);
-    this.#text = '';
-    this.#parts.push(bytes);
-    this.#outputBytes += bytes.length;
-  }
-
   /** What there is to write, small parts joined; strings are latin1. Empty when there is nothing. */
   takeOutput(): (string | Uint8Array)[] {
-    const parts = this.#parts;
-    if (this.#text !== '') parts.push(this.#text);
-    if (parts.length === 0) return parts;
-    this.#parts = [];
-    this.#text = '';
-    this.#outputBytes = 0;
-    return parts.length === 1 ? parts : coalesce(parts);
+    return this.#output.take();
   }
 
   /** After both halves are done: a fresh exchange, or the way to the close. */
@@ -803,35 +776,4 @@ function contentSize({ size }: OutgoingResponse, declared: number | undefined): 
   if (size !== undefined && size > 0 && declared !== undefined && declared !== size)
     throw new UnsendableError('Content-Length differs from the content');
   return declared ?? size;
-}
-
-function coalesce(parts: readonly (string | Uint8Array)[]): (string | Uint8Array)[] {
-  const joined: (string | Uint8Array)[] = [];
-  let run: (string | Uint8Array)[] = [];
-  for (const part of parts) {
-    if (part.length < COALESCE_BYTES) {
-      run.push(part);
-      continue;
-    }
-    if (run.length > 0) joined.push(join(run));
-    run = [];
-    joined.push(part);
-  }
-  if (run.length > 0) joined.push(join(run));
-  return joined;
-}
-
-function join(parts: readonly (string | Uint8Array)[]): string | Uint8Array {
-  if (parts.length === 1) return parts[0]!;
-  if (parts.every((part) => typeof part === 'string')) return parts.join('');
-  let size = 0;
-  for (const part of parts) size += part.length;
-  const bytes = Buffer.allocUnsafe(size);
-  let at = 0;
-  for (const part of parts) {
-    if (typeof part === 'string') bytes.write(part, at, 'latin1');
-    else bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
 }

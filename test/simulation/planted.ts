@@ -19,6 +19,7 @@ function withLapse(files: Files, lapse: Lapse): Files {
       return {
         path,
         size: () => file.size(),
+        info: () => file.info(),
         read: (position, into) => file.read(position, into),
         readSync: (position, into) => file.readSync(position, into),
         writeSync: (position, bytes) => file.writeSync(position, bytes),
@@ -36,6 +37,7 @@ function forwarded(files: Files): Files {
   return {
     open: (path, mode) => files.open(path, mode),
     stat: (path) => files.stat(path),
+    realPath: (path) => files.realPath(path),
     list: (folder) => files.list(folder),
     makeFolder: (path) => files.makeFolder(path),
     rename: (from, to) => files.rename(from, to),

@@ -22,6 +22,12 @@ export type OpenMode =
 export interface FileInfo {
   readonly sizeBytes: number;
   readonly isFolder: boolean;
+  /** A plain file; a device, a pipe or a socket is neither this nor a folder. */
+  readonly isFile: boolean;
+  /** When its content last changed, milliseconds since 1970; as exact as the disk knows it, so with a fraction. */
+  readonly modifiedMs: number;
+  /** Tells it from all others that exist at the same time, whatever their names: device and inode. */
+  readonly identity: string;
 }
 
 /** How much there is for a sync to bring to the disk. */
@@ -31,6 +37,8 @@ export interface OpenFile {
   readonly path: string;
   /** Size in bytes, as the file was when opened and this handle's writes have left it. */
   size(): number;
+  /** What was opened, as it was then: asked of the open file, so that no name can have changed in between. */
+  info(): FileInfo;
   /**
    * Reads up to `into.length` bytes at `position` into `into`.
    * @returns the number of bytes read; less than asked only at the end of the file
@@ -63,6 +71,8 @@ export interface Files {
   /** @throws an error with code ENOENT, EEXIST, EACCES, ENOSPC, EIO … as Node names them */
   open(path: string, mode: OpenMode): Promise<OpenFile>;
   stat(path: string): Promise<FileInfo | undefined>;
+  /** The path without symbolic links, dot segments and doubled slashes; undefined when nothing is there. */
+  realPath(path: string): Promise<string | undefined>;
   /** The names in a folder, sorted; empty when the folder is missing. */
   list(folder: string): Promise<string[]>;
   /** Makes the folder and those above it, as far as missing, and their names durable. */

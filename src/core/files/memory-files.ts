@@ -5,6 +5,8 @@
  * on when its name is renamed, replaced or removed. `MemoryHooks` let the simulated disk see, and spoil, every
  * call; without hooks nothing is ever lost and nothing ever fails but for misuse.
  */
+import type { Clock } from '../time/clock.ts';
+import { systemClock } from '../time/system-clock.ts';
 import { FilesError } from './errors.ts';
 import type { FileInfo, Files, FolderLock, OpenFile, OpenMode } from './files.ts';
 
@@ -17,6 +19,7 @@ export type FileCall =
   | 'sync'
   | 'truncate'
   | 'stat'
+  | 'realPath'
   | 'list'
   | 'makeFolder'
   | 'rename'
@@ -91,6 +94,7 @@ const SMALLEST_BUFFER_BYTES = 512;
 /** The content of one file: a buffer that doubles as it grows. */
 export class MemoryFile {
   sizeBytes = 0;
+  modifiedMs = 0;
   #bytes = Buffer.alloc(0);
 
   /** The content, valid until the next write. */
@@ -130,18 +134,23 @@ export function systemError(code: string, call: string, path: string): Error {
   return Object.assign(new Error(`${code}: ${call} '${path}'`), { code, syscall: call, path });
 }
 
-/** A fresh, empty file system in memory. */
-export function createMemoryFiles(): Files {
-  return new MemoryFiles(new MemoryFolder());
+/** A fresh, empty file system in memory. @param clock dates what is written */
+export function createMemoryFiles(clock: Clock = systemClock): Files {
+  return new MemoryFiles(new MemoryFolder(), () => clock.now());
 }
 
 export class MemoryFiles implements Files {
   readonly #root: MemoryFolder;
+  readonly #now: () => number;
   readonly #hooks: MemoryHooks | undefined;
   readonly #locks = new Set<string>();
+  readonly #identities = new WeakMap<MemoryNode, string>();
+  #identified = 0;
 
-  constructor(root: MemoryFolder, hooks?: MemoryHooks) {
+  /** @param now milliseconds since 1970, for what is written */
+  constructor(root: MemoryFolder, now: () => number, hooks?: MemoryHooks) {
     this.#root = root;
+    this.#now = now;
     this.#hooks = hooks;
   }
 
@@ -155,12 +164,13 @@ export class MemoryFiles implements Files {
       if (found === undefined && (mode === 'read' || mode === 'write'))
         throw systemError('ENOENT', 'open', path);
       const file = found ?? this.#create(folder, name);
-      return new MemoryOpenFile(path, file, mode !== 'read', this.#hooks);
+      return new MemoryOpenFile(path, file, this.#infoOf(file), mode !== 'read', this.#now, this.#hooks);
     });
   }
 
   #create(folder: MemoryFolder, name: string): MemoryFile {
     const file = new MemoryFile();
+    file.modifiedMs = this.#now();
     folder.entries.set(name, file);
     this.#hooks?.named([{ folder, name, node: file }]);
     return file;
@@ -169,11 +179,34 @@ export class MemoryFiles implements Files {
   stat(path: string): Promise<FileInfo | undefined> {
     return this.#enter('stat', path, () => {
       const node = this.#find(path);
-      if (node === undefined) return undefined;
-      return node instanceof MemoryFile
-        ? { sizeBytes: node.sizeBytes, isFolder: false }
-        : { sizeBytes: 0, isFolder: true };
+      return node === undefined ? undefined : this.#infoOf(node);
     });
+  }
+
+  #infoOf(node: MemoryNode): FileInfo {
+    const isFile = node instanceof MemoryFile;
+    return {
+      sizeBytes: isFile ? node.sizeBytes : 0,
+      isFolder: !isFile,
+      isFile,
+      modifiedMs: isFile ? node.modifiedMs : 0,
+      identity: this.#identityOf(node),
+    };
+  }
+
+  #identityOf(node: MemoryNode): string {
+    let identity = this.#identities.get(node);
+    if (identity === undefined) {
+      identity = `0-${++this.#identified}`;
+      this.#identities.set(node, identity);
+    }
+    return identity;
+  }
+
+  realPath(path: string): Promise<string | undefined> {
+    return this.#enter('realPath', path, () =>
+      this.#find(path) === undefined ? undefined : `/${partsOf(path).join('/')}`,
+    );
   }
 
   list(folder: string): Promise<string[]> {
@@ -303,19 +336,34 @@ function partsOf(path: string): string[] {
 class MemoryOpenFile implements OpenFile {
   readonly path: string;
   readonly #file: MemoryFile;
+  readonly #info: FileInfo;
   readonly #writable: boolean;
+  readonly #now: () => number;
   readonly #hooks: MemoryHooks | undefined;
   #open = true;
 
-  constructor(path: string, file: MemoryFile, writable: boolean, hooks: MemoryHooks | undefined) {
+  constructor(
+    path: string,
+    file: MemoryFile,
+    info: FileInfo,
+    writable: boolean,
+    now: () => number,
+    hooks: MemoryHooks | undefined,
+  ) {
     this.path = path;
     this.#file = file;
+    this.#info = info;
     this.#writable = writable;
+    this.#now = now;
     this.#hooks = hooks;
   }
 
   size(): number {
     return this.#file.sizeBytes;
+  }
+
+  info(): FileInfo {
+    return this.#info;
   }
 
   async read(position: number, into: Uint8Array): Promise<number> {
@@ -349,6 +397,7 @@ class MemoryOpenFile implements OpenFile {
     const written = bytes.subarray(0, Math.floor(bytes.length * portion));
     const oldSizeBytes = this.#file.sizeBytes;
     if (written.length > 0) this.#file.write(position, written);
+    this.#file.modifiedMs = this.#now();
     this.#hooks?.wrote(this.#file, position, written.length, oldSizeBytes, spoiled?.deceit);
     if (spoiled?.error !== undefined) throw spoiled.error;
   }
@@ -370,6 +419,7 @@ class MemoryOpenFile implements OpenFile {
     await this.#enter('truncate', () => {
       const oldSizeBytes = this.#file.sizeBytes;
       this.#file.resize(sizeBytes);
+      this.#file.modifiedMs = this.#now();
       this.#hooks?.truncated(this.#file, oldSizeBytes);
     });
   }

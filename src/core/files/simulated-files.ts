@@ -186,7 +186,12 @@ export class SimulatedDisk {
 
   #start(): Files {
     this.#boot += 1;
-    return new MemoryFiles(this.#root, this.#hooksOf(this.#boot));
+    return new MemoryFiles(this.#root, () => this.#now(), this.#hooksOf(this.#boot));
+  }
+
+  /** Without a clock every call takes a millisecond, as far as the dates of files go. */
+  #now(): number {
+    return this.#latency === undefined ? this.#calls : this.#latency.clock.now();
   }
 
   #hooksOf(boot: number): MemoryHooks {

@@ -1,7 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { suite, test } from 'node:test';
 import { type FilesUnderTest, filesContract } from '../testing/files-contract.ts';
 import type { Files } from './files.ts';
 import { SyncPace } from './sync-pace.ts';
@@ -34,4 +36,28 @@ test('small syncs at once leave the event loop its turns', async () => {
     await file.sync('little');
   }
   await file.close();
+});
+
+suite('files of the machine', {
+  skip: process.platform === 'win32' ? 'no such links or pipes' : false,
+}, () => {
+  test('realPath and stat follow symbolic links, and a circle of them is an error', async () => {
+    await using subject = await folders(systemFiles)();
+    const { folder } = subject;
+    await writeFile(join(folder, 'f'), 'text');
+    await symlink('f', join(folder, 'link'));
+    await symlink('circle', join(folder, 'circle'));
+    const real = await systemFiles.realPath(`${folder}/f`);
+    assert.equal(await systemFiles.realPath(`${folder}/link`), real);
+    assert.deepEqual(await systemFiles.stat(`${folder}/link`), await systemFiles.stat(`${folder}/f`));
+    await assert.rejects(systemFiles.realPath(`${folder}/circle`), { code: 'ELOOP' });
+  });
+
+  test('a pipe is opened without waiting for who writes, and is no file', async () => {
+    await using subject = await folders(systemFiles)();
+    execFileSync('mkfifo', [join(subject.folder, 'pipe')]);
+    const pipe = await systemFiles.open(`${subject.folder}/pipe`, 'read');
+    assert.partialDeepStrictEqual(pipe.info(), { isFile: false, isFolder: false });
+    await pipe.close();
+  });
 });

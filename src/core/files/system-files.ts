@@ -2,7 +2,7 @@
  * Files of the machine. `readSync` and `writeSync` are many times cheaper than the way through the thread pool for
  * what the operating system has in its cache.
  */
-import { fdatasync, fdatasyncSync, ftruncate, read, readSync, write, writeSync } from 'node:fs';
+import { fdatasync, fdatasyncSync, ftruncate, read, readSync, type Stats, write, writeSync } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { performance } from 'node:perf_hooks';
@@ -12,10 +12,11 @@ import type { FileInfo, Files, OpenFile, OpenMode, Written } from './files.ts';
 import { lockFolder } from './folder-lock.ts';
 import { SyncPace } from './sync-pace.ts';
 
-const { O_CREAT, O_EXCL, O_RDONLY, O_RDWR } = fs.constants;
+const { O_CREAT, O_EXCL, O_NONBLOCK = 0, O_RDONLY, O_RDWR } = fs.constants;
 
 const FLAGS: Readonly<Record<OpenMode, number>> = {
-  read: O_RDONLY,
+  // A pipe would keep a thread until somebody writes into it; for a file O_NONBLOCK means nothing.
+  read: O_RDONLY | O_NONBLOCK,
   write: O_RDWR,
   create: O_RDWR | O_CREAT | O_EXCL,
   open: O_RDWR | O_CREAT,
@@ -33,6 +34,7 @@ export function createSystemFiles(pace: SyncPace = new SyncPace()): Files {
   return {
     open: (path, mode) => open(path, mode, pace),
     stat,
+    realPath,
     list,
     makeFolder,
     rename: (from, to) => fs.rename(from, to),
@@ -46,9 +48,9 @@ export function createSystemFiles(pace: SyncPace = new SyncPace()): Files {
 async function open(path: string, mode: OpenMode, pace: SyncPace): Promise<OpenFile> {
   const handle = await fs.open(path, FLAGS[mode], FILE_MODE);
   try {
-    const info = await handle.stat();
-    if (info.isDirectory()) throw Object.assign(new Error(`EISDIR: open '${path}'`), { code: 'EISDIR' });
-    return new SystemOpenFile(path, handle, info.size, pace);
+    const info = infoOf(await handle.stat());
+    if (info.isFolder) throw Object.assign(new Error(`EISDIR: open '${path}'`), { code: 'EISDIR' });
+    return new SystemOpenFile(path, handle, info, pace);
   } catch (error) {
     await handle.close();
     throw error;
@@ -57,9 +59,17 @@ async function open(path: string, mode: OpenMode, pace: SyncPace): Promise<OpenF
 
 async function stat(path: string): Promise<FileInfo | undefined> {
   try {
-    const info = await fs.stat(path);
-    const isFolder = info.isDirectory();
-    return { sizeBytes: isFolder ? 0 : info.size, isFolder };
+    return infoOf(await fs.stat(path));
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+}
+
+async function realPath(path: string): Promise<string | undefined> {
+  try {
+    const real = await fs.realpath(path);
+    return process.platform === 'win32' ? real.replaceAll('\\', '/') : real;
   } catch (error) {
     if (isMissing(error)) return undefined;
     throw error;
@@ -113,6 +123,17 @@ async function syncIfPermitted(folder: string): Promise<void> {
   }
 }
 
+function infoOf(stats: Stats): FileInfo {
+  const isFolder = stats.isDirectory();
+  return {
+    sizeBytes: isFolder ? 0 : stats.size,
+    isFolder,
+    isFile: stats.isFile(),
+    modifiedMs: stats.mtimeMs,
+    identity: `${stats.dev}-${stats.ino}`,
+  };
+}
+
 function isMissing(error: unknown): boolean {
   const code = codeOf(error);
   return code === 'ENOENT' || code === 'ENOTDIR';
@@ -126,22 +147,28 @@ class SystemOpenFile implements OpenFile {
   readonly path: string;
   readonly #handle: fs.FileHandle;
   readonly #fd: number;
+  readonly #info: FileInfo;
   readonly #pace: SyncPace;
   #sizeBytes: number;
   #underWay = 0;
   #closing: Promise<void> | undefined;
   #idle: (() => void) | undefined;
 
-  constructor(path: string, handle: fs.FileHandle, sizeBytes: number, pace: SyncPace) {
+  constructor(path: string, handle: fs.FileHandle, info: FileInfo, pace: SyncPace) {
     this.path = path;
     this.#handle = handle;
     this.#fd = handle.fd;
+    this.#info = info;
     this.#pace = pace;
-    this.#sizeBytes = sizeBytes;
+    this.#sizeBytes = info.sizeBytes;
   }
 
   size(): number {
     return this.#sizeBytes;
+  }
+
+  info(): FileInfo {
+    return this.#info;
   }
 
   /** A read may return less than asked before the end of the file (a signal, a network disk): go on. */

@@ -92,6 +92,7 @@ function forwarded(files: Files): Files {
   return {
     open: (path, mode) => files.open(path, mode),
     stat: (path) => files.stat(path),
+    realPath: (path) => files.realPath(path),
     list: (folder) => files.list(folder),
     makeFolder: (path) => files.makeFolder(path),
     rename: (from, to) => files.rename(from, to),

@@ -312,6 +312,7 @@ suite('checkStoreFolder of a store in use', () => {
       const base: OpenFile = {
         path,
         size: () => file.size(),
+        info: () => file.info(),
         read,
         readSync: (position, into) => file.readSync(position, into),
         write: (position, bytes) => file.write(position, bytes),
@@ -329,6 +330,7 @@ suite('checkStoreFolder of a store in use', () => {
     return {
       open: (path, mode) => files.open(path, mode),
       stat: (path) => files.stat(path),
+      realPath: (path) => files.realPath(path),
       list: (folder) => files.list(folder),
       makeFolder: (path) => files.makeFolder(path),
       rename: (from, to) => files.rename(from, to),

@@ -207,10 +207,63 @@ function names(make: Make): void {
     await using subject = await make();
     const { files, folder } = subject;
     await put(files, `${folder}/f`, 'four');
-    assert.deepEqual(await files.stat(`${folder}/f`), { sizeBytes: 4, isFolder: false });
-    assert.deepEqual(await files.stat(folder), { sizeBytes: 0, isFolder: true });
+    assert.partialDeepStrictEqual(await files.stat(`${folder}/f`), {
+      sizeBytes: 4,
+      isFolder: false,
+      isFile: true,
+    });
+    assert.partialDeepStrictEqual(await files.stat(folder), { sizeBytes: 0, isFolder: true, isFile: false });
     assert.equal(await files.stat(`${folder}/missing`), undefined);
     assert.equal(await files.stat(`${folder}/f/below-a-file`), undefined);
+  });
+
+  test('a file keeps its identity under a new name and has none in common with another', async () => {
+    await using subject = await make();
+    const { files, folder } = subject;
+    await put(files, `${folder}/a`, 'one');
+    await put(files, `${folder}/b`, 'two');
+    const [a, b] = [await files.stat(`${folder}/a`), await files.stat(`${folder}/b`)];
+    assert.notEqual(a?.identity, b?.identity);
+    await files.rename(`${folder}/a`, `${folder}/b`);
+    assert.equal((await files.stat(`${folder}/b`))?.identity, a?.identity);
+  });
+
+  test('an open file tells what it is, not what its name leads to since', async () => {
+    await using subject = await make();
+    const { files, folder } = subject;
+    await put(files, `${folder}/f`, 'old');
+    await put(files, `${folder}/g`, 'newer');
+    const before = await files.stat(`${folder}/f`);
+    const file = await files.open(`${folder}/f`, 'read');
+    await files.rename(`${folder}/g`, `${folder}/f`);
+    assert.deepEqual(file.info(), before);
+    assert.notEqual((await files.stat(`${folder}/f`))?.identity, before?.identity);
+    await file.close();
+  });
+
+  test('a change of the content never makes a file older', async () => {
+    await using subject = await make();
+    const { files, folder } = subject;
+    await put(files, `${folder}/f`, 'old');
+    const before = await files.stat(`${folder}/f`);
+    await put(files, `${folder}/f`, 'new');
+    const after = await files.stat(`${folder}/f`);
+    assert.ok(before !== undefined && after !== undefined && after.modifiedMs >= before.modifiedMs);
+    assert.ok(after.modifiedMs > 0);
+  });
+
+  test('realPath is one name for all spellings of a path', async () => {
+    await using subject = await make();
+    const { files, folder } = subject;
+    await files.makeFolder(`${folder}/a/b`);
+    await put(files, `${folder}/a/f`, '');
+    const real = await files.realPath(`${folder}/a/f`);
+    assert.ok(real?.endsWith('/a/f'));
+    for (const spelling of ['/a/b/../f', '//a///f', '/./a/f', '/a/b/../../a/./f']) {
+      assert.equal(await files.realPath(folder + spelling), real);
+    }
+    assert.equal(await files.realPath(`${folder}/missing`), undefined);
+    assert.equal(await files.realPath(`${folder}/a/f/below-a-file`), undefined);
   });
 
   test('rename replaces its target, and an open file follows', async () => {

@@ -47,6 +47,7 @@ function forwarded(file: OpenFile): OpenFile {
   return {
     path: file.path,
     size: () => file.size(),
+    info: () => file.info(),
     read: (position, into) => file.read(position, into),
     readSync: (position, into) => file.readSync(position, into),
     write: (position, bytes) => file.write(position, bytes),

@@ -27,6 +27,7 @@ export class ProcessFiles implements Files {
     const open: OpenFile = {
       path,
       size: () => file.size(),
+      info: () => file.info(),
       read: (position, into) => this.#slowly(() => file.read(position, into)),
       readSync: (position, into) => file.readSync(position, into),
       writeSync: (position, bytes) => file.writeSync(position, bytes),
@@ -44,6 +45,10 @@ export class ProcessFiles implements Files {
 
   stat(path: string): Promise<FileInfo | undefined> {
     return this.#slowly(() => this.#files.stat(path));
+  }
+
+  realPath(path: string): Promise<string | undefined> {
+    return this.#slowly(() => this.#files.realPath(path));
   }
 
   list(folder: string): Promise<string[]> {

@@ -6,10 +6,13 @@
  *   3  If-None-Match        a tag equal (weak)             304 for GET and HEAD, else 412
  *   4  If-Modified-Since    only without 3, GET and HEAD; not changed since  304
  *   5  Range with If-Range  see `ifRangeHolds`
+ *
+ * Evaluated after everything else that could refuse the request and before it is acted on: a condition on what
+ * would have been a 404 or a 403 is not looked at (section 13.2.1). Dates count whole seconds, as the field does.
  */
-import type { HeaderFields } from './types.ts';
-import { parseDate } from './wire/date.ts';
-import { isBlank } from './wire/grammar.ts';
+import type { HeaderFields } from '../types.ts';
+import { parseDate } from '../wire/date.ts';
+import { strongEqual, tagsOf, weakEqual } from './entity-tag.ts';
 
 /** The selected representation as it is now. */
 export interface Validators {
@@ -18,6 +21,9 @@ export interface Validators {
   readonly lastModifiedMs?: number;
   /** False when there is no representation yet. Default true. */
   readonly exists?: boolean;
+  /** The time, milliseconds since 1970. With it a date of less than a second ago is no strong validator, for the
+   * representation may have changed twice in it. RFC 9110 section 8.8.2.2. */
+  readonly nowMs?: number;
 }
 
 export interface ConditionalRequest {
@@ -25,9 +31,13 @@ export interface ConditionalRequest {
   readonly headers: HeaderFields;
 }
 
+/** Methods that neither select nor change a representation. RFC 9110 section 13.2.1. */
+const UNCONDITIONAL: ReadonlySet<string> = new Set(['OPTIONS', 'TRACE', 'CONNECT']);
+
 /** Whether to go on, or the status that answers the request. RFC 9110 section 13.2.2. */
 export function evaluateConditions(request: ConditionalRequest, now: Validators): 'proceed' | 304 | 412 {
   const { headers, method } = request;
+  if (UNCONDITIONAL.has(method)) return 'proceed';
   const ifMatch = headers.get('if-match');
   if (ifMatch !== undefined) {
     if (!tagsMatch(ifMatch, now, strongEqual)) return 412;
@@ -50,45 +60,23 @@ export function ifRangeHolds(headers: HeaderFields, now: Validators): boolean {
   if (value.startsWith('"') || value.startsWith('W/'))
     return now.etag !== undefined && strongEqual(value, now.etag);
   const date = parseDate(value);
-  return date !== undefined && now.lastModifiedMs !== undefined && wholeSeconds(now.lastModifiedMs) === date;
+  return date !== undefined && date === strongDate(now);
+}
+
+const SECOND_MS = 1_000;
+
+/** Last-Modified in whole seconds, when nothing can have changed since with the same date. */
+function strongDate({ lastModifiedMs, nowMs }: Validators): number | undefined {
+  if (lastModifiedMs === undefined) return undefined;
+  const date = wholeSeconds(lastModifiedMs);
+  return nowMs !== undefined && nowMs - date < SECOND_MS ? undefined : date;
 }
 
 function tagsMatch(list: string, now: Validators, equal: (a: string, b: string) => boolean): boolean {
   if (now.exists === false) return false;
   if (list === '*') return true;
   const { etag } = now;
-  return etag !== undefined && parseTags(list).some((tag) => equal(tag, etag));
-}
-
-function strongEqual(left: string, right: string): boolean {
-  return left === right && !left.startsWith('W/');
-}
-
-function weakEqual(left: string, right: string): boolean {
-  return opaque(left) === opaque(right);
-}
-
-function opaque(tag: string): string {
-  return tag.startsWith('W/') ? tag.slice(2) : tag;
-}
-
-/** The tags of a list; reading stops at the first thing that is none. Commas may stand inside the quotes. */
-export function parseTags(list: string): string[] {
-  const tags: string[] = [];
-  let at = 0;
-  while (at < list.length) {
-    const code = list.charCodeAt(at);
-    if (code === 0x2c || isBlank(code)) {
-      at++;
-      continue;
-    }
-    const open = list.startsWith('W/', at) ? at + 2 : at;
-    const close = list.indexOf('"', open + 1);
-    if (list[open] !== '"' || close < 0) break;
-    tags.push(list.slice(at, close + 1));
-    at = close + 1;
-  }
-  return tags;
+  return etag !== undefined && tagsOf(list).some((tag) => equal(tag, etag));
 }
 
 function changedSince(field: string | undefined, now: Validators): boolean {
@@ -102,5 +90,5 @@ function unchangedSince(field: string | undefined, now: Validators): boolean {
 }
 
 function wholeSeconds(ms: number): number {
-  return Math.floor(ms / 1_000) * 1_000;
+  return Math.floor(ms / SECOND_MS) * SECOND_MS;
 }
