@@ -78,7 +78,7 @@ export class Exchange implements BodySource, Informant {
     this.#head = head;
     this.#hasAll = stream.endAfterHeaders;
     this.#body = stream.endAfterHeaders ? undefined : new IncomingBody(this, head.sizeBytes);
-    this.#request = new ServerRequest(head, this.#body, owner.connection, this, owner.host.random);
+    this.#request = new ServerRequest(head, this.#body, owner.connection, owner.host.random, this);
     stream.on('data', (chunk: Buffer) => this.#received(chunk));
     stream.on('trailers', (_fields, _flags, raw) => this.#receivedTrailers(raw as unknown as string[]));
     stream.on('end', () => this.#receivedAll());
