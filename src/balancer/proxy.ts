@@ -340,9 +340,23 @@ function reasonOf(thrown: unknown): Reason {
     case 'tls-failed':
     case 'malformed-response':
       return thrown.code;
+    case 'resolve-failed':
+    case 'resolve-timeout':
+    case 'address-refused':
+    case 'proxy-failed':
+      return 'connect-failed';
+    case 'proxy-timeout':
+      return 'connect-timeout';
+    case 'tls-timeout':
+    case 'certificate-refused':
+      return 'tls-failed';
     case 'pool-timeout':
+    case 'queue-full':
       return 'server-busy';
     case 'response-timeout':
+    case 'send-timeout':
+    case 'body-timeout':
+    case 'total-timeout':
       return 'server-timeout';
     case 'connection-lost':
       return 'server-closed';
@@ -350,6 +364,8 @@ function reasonOf(thrown: unknown): Reason {
     case 'request-body-failed':
       return 'client-closed';
     case 'invalid-request':
+    case 'redirect-refused':
+    case 'too-many-redirects':
       return 'internal';
   }
 }

@@ -160,6 +160,22 @@ function addClients(program: Command, run: (work: () => Promise<number>) => Prom
     ])
     .option('--data <text>', 'body, or @file')
     .option('-i, --include', 'show status and headers')
+    .option(
+      '-L, --location',
+      'follow redirections; credentials stay with their origin, and https stays https',
+    )
+    .option('--max-redirs <n>', 'with -L: at most so many (default 50)')
+    .option('--connect-timeout <seconds>', 'to connect, and then for TLS (default 5)')
+    .option('-m, --max-time <seconds>', 'for everything together')
+    .option('-x, --proxy <url>', '[http://]host:port; https goes through it by CONNECT')
+    .option('-U, --proxy-user <name:password>', 'Basic authentication with the proxy')
+    .option('--noproxy <list>', 'names, addresses and ranges that are reached without it, by commas')
+    .option('--cacert <file>', 'PEM of the authorities to trust')
+    .option('-k, --insecure', 'take any certificate, from whomever it is')
+    .addHelpText(
+      'after',
+      lines('', 'Not supported: --compressed, SOCKS and HTTPS proxies, http_proxy in the environment.'),
+    )
     .action((url: string, _flags, command: Command) =>
       run(async () => (await import('./curl.ts')).curl(url, command.optsWithGlobals())),
     );

@@ -1,6 +1,14 @@
 /** HTTP/1.1: server, client, router, and what handlers need. See README.md. */
 export { takeArrived } from './body.ts';
-export { createHttpClient, type HttpClient, type HttpClientOptions } from './client.ts';
+export {
+  createHttpClient,
+  type HttpClient,
+  type HttpClientCounters,
+  type HttpClientOptions,
+  isPublicAddress,
+  type ProxyOptions,
+  type TlsOptions,
+} from './client/index.ts';
 export {
   type ByteRange,
   type CompressionOptions,
@@ -27,7 +35,12 @@ export {
   type Validators,
 } from './content/index.ts';
 export { HttpClientError, type HttpClientErrorCode, HttpError } from './errors.ts';
-export { DEFAULT_HTTP_LIMITS, type HttpLimits } from './limits.ts';
+export {
+  DEFAULT_HTTP_CLIENT_LIMITS,
+  DEFAULT_HTTP_LIMITS,
+  type HttpClientLimits,
+  type HttpLimits,
+} from './limits.ts';
 export { type ProblemDetails, problem, problemOf } from './problem.ts';
 export { empty, json, text } from './reply.ts';
 export {
@@ -51,11 +64,14 @@ export type {
   Body,
   ClientRequest,
   ClientResponse,
+  ContentDecoding,
   Handler,
   HeaderFields,
   HeaderList,
   HttpRequest,
   HttpResponse,
+  RedirectPolicy,
+  RetryAfterPolicy,
 } from './types.ts';
 export { formatDate, parseDate } from './wire/date.ts';
 export { Fields } from './wire/fields.ts';

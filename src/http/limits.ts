@@ -110,6 +110,68 @@ export const DEFAULT_HTTP_LIMITS: HttpLimits = {
   maxBufferedBytes: 64 * 1024 * 1024,
 };
 
+/** Bounds of the client's pool and of the phases before an exchange; an option of the client by the same name. */
+export interface HttpClientLimits {
+  /** Open and opening connections of one client, all origins together. */
+  readonly maxConnections: number;
+  /** Of these to one origin. Browsers 6, undici unbounded, nginx's upstream keepalive unbounded. */
+  readonly maxConnectionsPerOrigin: number;
+  /** Requests that wait for a connection, all origins together; more fail at once with `queue-full`. */
+  readonly maxWaiting: number;
+  /** Wait for a free connection, milliseconds. undici waits for ever. */
+  readonly queueTimeoutMs: number;
+  /** Wait for the addresses of a name, milliseconds. resolv.conf(5) 5 s a try. */
+  readonly resolveTimeoutMs: number;
+  /** From the first attempt to a connection, over all addresses, milliseconds. undici 10 s, curl 300 s. */
+  readonly connectTimeoutMs: number;
+  /** The TLS handshake, milliseconds; the network itself gives it 10 s at most. */
+  readonly tlsTimeoutMs: number;
+  /** A proxy's answer to CONNECT, milliseconds: it connects meanwhile, and has its own time-out for that. */
+  readonly tunnelTimeoutMs: number;
+  /** Before the next address is tried beside the one that has not answered, milliseconds. RFC 8305 section 5: 250. */
+  readonly attemptDelayMs: number;
+  /** Addresses of one name that are tried; a name may have thousands. */
+  readonly maxAddresses: number;
+  /** How long an address that failed is tried after the others, milliseconds. */
+  readonly addressFailureMs: number;
+  /** Addresses whose failure is remembered. */
+  readonly maxFailedAddresses: number;
+  /** An unused connection is kept so long, milliseconds: less than the 5 s of Node's servers. undici 4 s. */
+  readonly idleTimeoutMs: number;
+  /** How long before the end that `Keep-Alive: timeout` announces a connection is given up, milliseconds: a request
+   * takes a while to arrive. undici 1 s to 2 s. */
+  readonly keepAliveMarginMs: number;
+  /** A connection older than this serves no further request, milliseconds: names move to other addresses. */
+  readonly maxConnectionAgeMs: number;
+  /** Requests on one connection. nginx ends one after 1,000 itself. */
+  readonly maxRequestsPerConnection: number;
+  /** Wait for a 100 before the content is sent without it, milliseconds. RFC 9110 section 10.1.1; curl 1 s. */
+  readonly continueTimeoutMs: number;
+}
+
+export const DEFAULT_HTTP_CLIENT_LIMITS: HttpClientLimits = {
+  maxConnections: 4_096,
+  maxConnectionsPerOrigin: 128,
+  maxWaiting: 16_384,
+  queueTimeoutMs: 30_000,
+  resolveTimeoutMs: 10_000,
+  connectTimeoutMs: 5_000,
+  tlsTimeoutMs: 5_000,
+  tunnelTimeoutMs: 10_000,
+  attemptDelayMs: 250,
+  maxAddresses: 8,
+  addressFailureMs: 30_000,
+  maxFailedAddresses: 1_024,
+  idleTimeoutMs: 4_000,
+  keepAliveMarginMs: 1_000,
+  maxConnectionAgeMs: 600_000,
+  maxRequestsPerConnection: 100_000,
+  continueTimeoutMs: 1_000,
+};
+
+/** The largest `redirect.follow`; curl and browsers stop at 50 and 20. */
+export const MAX_REDIRECTS = 50;
+
 /** What the network enforces itself. First byte, idle and stall are the session's: it knows their reply. */
 export function connectionLimits(limits: HttpLimits): ConnectionLimits {
   return {

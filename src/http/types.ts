@@ -82,14 +82,53 @@ export interface ClientRequest {
   /** Absolute, http or https. */
   readonly url: string;
   readonly headers?: HeaderList;
+  /** A string is sent as UTF-8, an iterable chunked unless Content-Length is given; it is read as fast as the server
+   * takes it, and left when an answer of 300 or above comes before its end. */
   readonly body?: string | Uint8Array | AsyncIterable<Uint8Array>;
+  /** Fields sent behind the content, asked for once it has gone out; the content is then chunked. */
+  readonly trailers?: () => HeaderList;
+  /** Cancels the request in any phase, also while the body of the answer is read. */
   readonly signal?: AbortSignal;
-  /** From the first byte asked to the head of the answer. Default 30,000. */
+  /** From the last byte sent to the whole head of the answer, milliseconds; bounds the wait for a connection too.
+   * Default 30,000. */
   readonly timeoutMs?: number;
+  /** From the call to the last byte of the answer, with waits, redirections and repetitions. Default: no bound. */
+  readonly totalTimeoutMs?: number;
   /** Asks for this protocol with `Connection: upgrade`; a 101 brings `ClientResponse.upgraded`. */
   readonly upgrade?: string;
   /** Sends the body only after the server's 100 (or after a short wait). RFC 9110 section 10.1.1. */
   readonly expectContinue?: boolean;
+  /** Told of 100, 103 and their like. RFC 9110 section 15.2. */
+  readonly onInformational?: (status: number, headers: HeaderFields) => void;
+  /** Default: a redirection is an answer like any other. */
+  readonly redirect?: RedirectPolicy;
+  /** Default: 429 and 503 are answers like any other. */
+  readonly retryAfter?: RetryAfterPolicy;
+  /** Asks for coded content and decodes it. Default: content is as the server sends it. */
+  readonly decoding?: ContentDecoding;
+}
+
+export interface RedirectPolicy {
+  /** At most so many, one after another; 0 to 50. */
+  readonly follow: number;
+  /** Follows from https to http too, where anybody on the way may read along. */
+  readonly allowDowngrade?: boolean;
+}
+
+/** Sends an idempotent request again when 429 or 503 come with Retry-After. */
+export interface RetryAfterPolicy {
+  /** At most so often. */
+  readonly count: number;
+  /** A server that asks for more is not waited for, milliseconds. */
+  readonly maxWaitMs: number;
+}
+
+/** How coded content is asked for and undone: `{ acceptEncoding: 'gzip', decode: decodedBody }`. */
+export interface ContentDecoding {
+  /** Sent as Accept-Encoding, unless the request has its own. */
+  readonly acceptEncoding: string;
+  /** The content without its Content-Encoding; what it throws ends the request as `malformed-response`. */
+  readonly decode: (response: Pick<ClientResponse, 'headers' | 'body'>) => Body;
 }
 
 export interface ClientResponse {
@@ -97,6 +136,8 @@ export interface ClientResponse {
   readonly reason: string;
   readonly headers: HeaderFields;
   readonly body: Body;
+  /** Where it came from: the request's URL, or that of the last redirection. */
+  readonly url: string;
   /** With status 101: the connection, now the caller's, and the bytes already received on it. */
   readonly upgraded?: { readonly connection: Connection; readonly early: Buffer };
 }

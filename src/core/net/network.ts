@@ -44,13 +44,17 @@ export interface PeerIdentity {
 }
 
 export interface TlsClientOptions {
-  /** The name the certificate must carry; also sent as SNI. */
+  /** The name or IP address the certificate must carry; a name is also sent as SNI. */
   readonly serverName: string;
   /** PEM of additional authorities to trust. */
   readonly ca?: string;
   /** False accepts any certificate. Default true. */
   readonly verify?: boolean;
   readonly alpn?: readonly string[];
+  /** Shown to a server that asks for a certificate. */
+  readonly identity?: TlsIdentity;
+  /** Default `TLSv1.2`. */
+  readonly minVersion?: 'TLSv1.2' | 'TLSv1.3';
 }
 
 export interface ConnectionHandler {

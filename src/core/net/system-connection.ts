@@ -2,7 +2,7 @@
  * One TCP or TLS connection of the machine. Enforces what needs no knowledge of the protocol: silence after
  * the connection opened, idleness, a peer that does not read, a peer that does not close.
  */
-import type net from 'node:net';
+import net from 'node:net';
 import tls from 'node:tls';
 import { messageOf } from '../errors.ts';
 import type { Clock, Timer } from '../time/clock.ts';
@@ -160,9 +160,10 @@ export class SystemConnection implements Connection {
     const plain = this.#detach();
     const secured = tls.connect({
       socket: plain,
-      servername: options.serverName,
+      ...nameOptions(options.serverName),
       rejectUnauthorized: options.verify ?? true,
-      minVersion: 'TLSv1.2',
+      minVersion: options.minVersion ?? 'TLSv1.2',
+      ...options.identity,
       ...(options.ca === undefined ? {} : { ca: options.ca }),
       ...(options.alpn === undefined ? {} : { ALPNProtocols: [...options.alpn] }),
     });
@@ -254,6 +255,11 @@ export class SystemConnection implements Connection {
     this.#gone();
     this.#handler?.close?.(this.#cause);
   }
+}
+
+/** An address is checked against the certificate and not sent: SNI has names only. RFC 6066 section 3. */
+function nameOptions(name: string): { host: string; servername?: string } {
+  return net.isIP(name) === 0 ? { host: name, servername: name } : { host: name };
 }
 
 /**

@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
 import test, { suite } from 'node:test';
-import type { Connection, Endpoint, Listener } from '../core/net/network.ts';
-import { createSystemNetwork } from '../core/net/system-network.ts';
-import { testHost } from '../core/testing/host.ts';
-import { SimulatedClock } from '../core/time/simulated-clock.ts';
-import { createHttpClient, type HttpClient, type HttpClientOptions } from './client.ts';
-import { HttpClientError } from './errors.ts';
-import { text } from './reply.ts';
-import { startHttpServer } from './server.ts';
-import { BAD_RESPONSES } from './testing/attacks.ts';
-import type { Handler } from './types.ts';
+import type { Connection, Endpoint, Listener } from '../../core/net/network.ts';
+import { createSystemNetwork } from '../../core/net/system-network.ts';
+import { testHost } from '../../core/testing/host.ts';
+import { SimulatedClock } from '../../core/time/simulated-clock.ts';
+import { HttpClientError } from '../errors.ts';
+import { text } from '../reply.ts';
+import { startHttpServer } from '../server.ts';
+import { BAD_RESPONSES } from '../testing/attacks.ts';
+import type { Handler } from '../types.ts';
+import { createHttpClient, type HttpClient, type HttpClientOptions } from './index.ts';
 
 const network = createSystemNetwork();
 
@@ -133,6 +133,7 @@ suite('an HTTP client', () => {
       { url: `${url}/é` },
       { url: `${url}/a\r\nX: y` },
       { url, method: 'GE T' },
+      { url, method: 'CONNECT' },
       { url, headers: [['X', 'a\r\nY: b']] as const },
       { url, headers: [['X Y', 'a']] as const },
       { url, headers: [['Transfer-Encoding', 'chunked']] as const },
@@ -235,7 +236,7 @@ suite('an HTTP client', () => {
     const response = await http.request({ url: server.url });
     await written.promise;
     const body = response.body.text(100);
-    await Promise.all([clock.advance(120_001), assert.rejects(body, failure('response-timeout'))]);
+    await Promise.all([clock.advance(120_001), assert.rejects(body, failure('body-timeout'))]);
   });
 
   test('is cancelled by a signal, and by close', async () => {

@@ -2,8 +2,8 @@
  * An absolute http URI taken apart without changing it: no dot segment is removed, no escape touched, for the
  * path sent must be byte for byte the path asked for (S3 keys, signatures, proxies).
  */
-import { HttpClientError } from './errors.ts';
-import { decimal, isHostAndPort, isTarget } from './wire/grammar.ts';
+import { HttpClientError } from '../errors.ts';
+import { decimal, isHostAndPort, isTarget } from '../wire/grammar.ts';
 
 export interface RequestUrl {
   readonly secure: boolean;
@@ -29,6 +29,11 @@ export function parseRequestUrl(url: string): RequestUrl {
   const target = rest.startsWith('/') ? rest : `/${rest}`;
   if (!isTarget(target)) throw invalid('the path of the URL has a character that must be escaped');
   return { secure, ...splitAuthority(authority, secure), target };
+}
+
+/** The origin as one text: scheme, host and port are equal or not. RFC 6454 section 4. */
+export function originOf(url: RequestUrl): string {
+  return `${url.secure ? 'https' : 'http'}://${url.host.toLowerCase()}:${url.port}`;
 }
 
 function splitAuthority(authority: string, secure: boolean): Pick<RequestUrl, 'host' | 'port' | 'authority'> {
