@@ -27,12 +27,14 @@ import { describeFigures, describeRatios, HEADER, type Result } from './report.t
 import { storeBenchmarks } from './store.ts';
 import { storeAlone } from './store-alone.ts';
 import { storeJournal } from './store-journal.ts';
+import { websocket } from './websocket.ts';
 
 const BENCHMARKS: readonly Benchmark[] = [
   dns,
   ...httpBenchmarks,
   httpStatic,
   httpLatency,
+  websocket,
   api,
   balancer,
   ...storeBenchmarks,

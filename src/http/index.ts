@@ -34,6 +34,16 @@ export {
   unsatisfiedRange,
   type Validators,
 } from './content/index.ts';
+export {
+  type CookieSigner,
+  type Cookies,
+  clearCookie,
+  createCookieSigner,
+  readCookies,
+  type SetCookie,
+  setCookie,
+} from './cookies/index.ts';
+export { CorsError, type CorsOptions, cors } from './cors.ts';
 export { HttpClientError, type HttpClientErrorCode, HttpError } from './errors.ts';
 export {
   DEFAULT_HTTP_CLIENT_LIMITS,
@@ -42,6 +52,13 @@ export {
   type HttpLimits,
 } from './limits.ts';
 export { type ProblemDetails, problem, problemOf } from './problem.ts';
+export {
+  createRateLimiter,
+  type RateLimitedOptions,
+  type RateLimiter,
+  type RateLimitPolicy,
+  rateLimited,
+} from './rate-limit/index.ts';
 export { empty, json, text } from './reply.ts';
 export {
   type Constraint,

@@ -225,3 +225,53 @@ export const CONTENT_LIMITS = {
   /** Bytes of one segment of a path to a file; no file system has longer names. */
   pathSegmentBytes: 255,
 } as const;
+
+/** Structured fields. RFC 9651 section 3 asks every parser for at least 1,024 members, 256 items, 256 parameters. */
+export const STRUCTURED_FIELD_LIMITS = {
+  /** One field value, its lines joined, characters: twice what a head of the default bound can bring. */
+  fieldLength: 131_072,
+  /** Members of a list or dictionary. */
+  members: 1_024,
+  /** Items of one inner list. */
+  innerListItems: 256,
+  /** Parameters of one item or inner list. */
+  parameters: 256,
+} as const;
+
+/** Cookies: what browsers keep, so that nothing is sent that they drop, and nothing read that none of them sent. */
+export const COOKIE_LIMITS = {
+  /** Pairs in one request; more are 431. Chrome and Firefox keep 180 for one site. */
+  cookies: 200,
+  /** Name and value together, bytes; RFC 6265bis section 5.6 has browsers drop longer ones. */
+  pairBytes: 4_096,
+  /** Value of one attribute, bytes; browsers ignore longer ones. RFC 6265bis section 5.6. */
+  attributeBytes: 1_024,
+  /** Lifetime, seconds: 400 days, to which browsers cut longer ones. RFC 6265bis section 5.5. */
+  maxAgeSeconds: 400 * 86_400,
+  /** Keys that sign and verify; each costs a hash for a cookie with a bad signature. */
+  keys: 8,
+  /** Shortest key, bytes: as long as the hash. RFC 2104 section 3. */
+  keyBytes: 32,
+} as const;
+
+/** CORS. */
+export const CORS_LIMITS = {
+  /** How long a leave is kept, seconds. Firefox keeps a day at most, Chrome two hours. */
+  maxAgeSeconds: 86_400,
+  /** Fields asked for by one preflight; pages set a handful. */
+  requestFields: 64,
+} as const;
+
+/** Rate limits. */
+export const RATE_LIMIT_BOUNDS = {
+  /** Keys in debt at once, for each policy: some 12 MiB. nginx holds 16,000 in each MiB of its zones. */
+  keys: 65_536,
+  /** Length of a key, characters; longer ones are counted by their hash. */
+  keyLength: 256,
+  /** Policies of one limiter, each a table and an element of two fields. */
+  policies: 8,
+  /** Window, seconds: a year. */
+  windowSeconds: 366 * 86_400,
+  /** Units per second; a unit is then ten times what sums of fractions may miss by. */
+  unitsPerSecond: 100_000,
+} as const;

@@ -535,6 +535,10 @@ suite('a server session writes', () => {
       assert.deepEqual(session.takeOutput(), []);
       assert.equal(session.responseState, 'awaiting');
     }
+    const empty = afterRequest(get);
+    const lie = { status: 200, headers: [['Content-Length', '5']] as const, size: 0 };
+    assert.throws(() => empty.sendResponse(lie), UnsendableError);
+    assert.deepEqual(empty.takeOutput(), []);
     const session = afterRequest(get);
     session.sendResponse({ status: 200, headers: [], size: 2 });
     assert.throws(() => session.sendData('abc'), UnsendableError);

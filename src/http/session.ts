@@ -535,6 +535,9 @@ export class HttpSession {
     const size = contentSize(response, declared);
     this.#outgoing = this.#responseFraming(status, size);
     this.#outgoingLeft = size ?? 0;
+    // Without content only a response to HEAD, and 304, may declare what there would be.
+    if (this.#outgoing === 'length' && response.size !== undefined && response.size !== size)
+      throw new UnsendableError('Content-Length differs from the content');
     const head = encodeStatusLine(status) + stamp + fields + this.#lengthField(status, size);
     return `${head}${this.#connectionField(upgradeOffered)}\r\n`;
   }
