@@ -48,6 +48,9 @@ export interface HttpLimits {
   /** How long an idle connection still takes a request when the server stops, milliseconds: one that was sent
    * before the close arrived is answered instead of lost. A round trip, no more, for all of stopping waits. */
   readonly drainGraceMs: number;
+  /** How long a client that has closed its half is sent nothing before it is taken for gone, milliseconds: it looks the
+   * same to us, and a stream of events to nobody would go on for ever. nginx and Node give up at once. */
+  readonly halfClosedTimeoutMs: number;
   /** Pause between two pieces of a response's content that the client waits for, milliseconds. */
   readonly responseIdleTimeoutMs: number;
   /** A write that the peer does not take for this long ends the connection, milliseconds. */
@@ -96,6 +99,7 @@ export const DEFAULT_HTTP_LIMITS: HttpLimits = {
   bodyBytesPerSecond: 512,
   handlerTimeoutMs: 0,
   drainGraceMs: 250,
+  halfClosedTimeoutMs: 10_000,
   responseIdleTimeoutMs: 120_000,
   writeStallTimeoutMs: 30_000,
   keepAliveTimeoutMs: 75_000,

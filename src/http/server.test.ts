@@ -59,6 +59,13 @@ async function eventually(met: () => boolean): Promise<void> {
   }
 }
 
+async function* twoPieces(second: Promise<void>): AsyncGenerator<Uint8Array> {
+  yield Buffer.from('one');
+  await second;
+  yield Buffer.from('two');
+  await new Promise(() => undefined);
+}
+
 suite('an HTTP server answers', () => {
   test('whole, byte by byte, and pipelined in one write', async () => {
     await using running = await start(hello);
@@ -148,6 +155,36 @@ suite('an HTTP server answers', () => {
     peer.send(get('/1') + get('/2'));
     peer.connection.end();
     assert.match((await peer.untilClosed()).toString(), /GET \/1.*GET \/2$/s);
+  });
+
+  test('a client that has closed its half is given up when nothing has been sent to it for a while', async () => {
+    const pieces = Promise.withResolvers<void>();
+    const aborted: string[] = [];
+    await using running = await start((request) => {
+      request.signal.addEventListener('abort', () => aborted.push(request.path));
+      return { status: 200, body: twoPieces(pieces.promise) };
+    });
+    const { clock, server } = running;
+    const peer = await running.peer();
+    peer.send(get('/events'));
+    await peer.untilText('one');
+    peer.connection.end();
+    const fence = await running.peer();
+    fence.send(get('/fence'));
+    await fence.untilText('one');
+    fence.close();
+    await clock.advance(9_000);
+    // What is sent shows that somebody takes it.
+    pieces.resolve();
+    await peer.untilText('two');
+    await clock.advance(9_000);
+    assert.deepEqual(
+      aborted.filter((path) => path === '/events'),
+      [],
+    );
+    await clock.advance(1_010);
+    await eventually(() => server.connectionCount === 0);
+    assert.ok(aborted.includes('/events'));
   });
 
   test('100 when the handler reads, and not when it refuses', async () => {

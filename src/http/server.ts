@@ -258,8 +258,7 @@ class ServerConnection implements ConnectionHandler, BodySource, Informant {
 
   end(): void {
     if (this.#closing) return;
-    this.#wake();
-    this.#session.receiveEnd();
+    this.#session.receiveEnd(this.#wake());
     this.#pump();
   }
 
@@ -364,7 +363,9 @@ class ServerConnection implements ConnectionHandler, BodySource, Informant {
   }
 
   #flush(): void {
-    for (const part of this.#session.takeOutput()) {
+    const parts = this.#session.takeOutput();
+    if (parts.length > 0) this.#session.wrote(this.#now);
+    for (const part of parts) {
       if (!this.#connection.write(part)) this.#blocked = true;
     }
     if (!this.#blocked) return;
@@ -637,6 +638,9 @@ class ServerConnection implements ConnectionHandler, BodySource, Informant {
         return;
       case 'write':
         this.#checkStall();
+        return;
+      case 'half-closed':
+        this.#connection.destroy();
         return;
       case undefined:
         return;

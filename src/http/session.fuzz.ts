@@ -113,7 +113,7 @@ function read(session: HttpSession, pieces: readonly Buffer[], why: string, ende
     session.receive(piece, 0);
     pump();
   }
-  session.receiveEnd();
+  session.receiveEnd(0);
   pump();
   if (refused) {
     session.receive(Buffer.from('GET / HTTP/1.1\r\nHost: a\r\n\r\n'), 0);

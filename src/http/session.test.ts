@@ -58,7 +58,7 @@ function serve(chunks: Iterable<Buffer>, ended = false): { seen: Seen[]; session
     pump();
   }
   if (ended) {
-    session.receiveEnd();
+    session.receiveEnd(0);
     pump();
   }
   return { seen, session };
@@ -89,7 +89,7 @@ function ask(chunks: Iterable<Buffer>, method = 'GET', ended = false): Seen[] {
     pump();
   }
   if (ended) {
-    session.receiveEnd();
+    session.receiveEnd(0);
     pump();
   }
   return seen;

@@ -65,6 +65,7 @@ export type DeadlinePhase =
   | 'body'
   | 'handler'
   | 'idle'
+  | 'half-closed'
   | 'write'
   | 'response'
   | 'response-body';
@@ -147,6 +148,8 @@ export class HttpSession {
   #handlerSince = 0;
   /** Until when an idle connection that is to close still takes a request. */
   #graceUntil: number | undefined;
+  /** Since when nothing has been sent to a peer that sends no more. */
+  #halfClosedSince: number | undefined;
   #pausedSince: number | undefined;
   #blockedSince: number | undefined;
   #responseTimeoutMs = 0;
@@ -211,8 +214,9 @@ export class HttpSession {
   }
 
   /** The peer will send no more. */
-  receiveEnd(): void {
+  receiveEnd(now: number): void {
     this.#ended = true;
+    this.#halfClosedSince = now;
   }
 
   /** The next event; call until `need-data`, `paused`, `closed` or a malformed message. */
@@ -624,6 +628,11 @@ export class HttpSession {
     this.#settle(now);
   }
 
+  /** Something of the output was given to the peer, which will tell if it is gone. */
+  wrote(now: number): void {
+    if (this.#halfClosedSince !== undefined) this.#halfClosedSince = now;
+  }
+
   /** What there is to write, small parts joined; strings are latin1. Empty when there is nothing. */
   takeOutput(): (string | Uint8Array)[] {
     return this.#output.take();
@@ -683,7 +692,8 @@ export class HttpSession {
   /** The earliest thing waited for, or undefined. */
   deadline(): Deadline | undefined {
     const reading = this.#pausedSince === undefined ? this.#readDeadline() : undefined;
-    return earlier(earlier(reading, this.#handlerDeadline()), this.#writeDeadline());
+    const waiting = earlier(this.#handlerDeadline(), this.#halfClosedDeadline());
+    return earlier(earlier(reading, waiting), this.#writeDeadline());
   }
 
   /** What `now` has run out, or undefined. */
@@ -699,6 +709,16 @@ export class HttpSession {
   #writeDeadline(): Deadline | undefined {
     if (this.#blockedSince === undefined) return undefined;
     return { phase: 'write', atMs: this.#blockedSince + this.#limits.writeStallTimeoutMs };
+  }
+
+  /**
+   * A client that has closed its half may wait for the answer, or be gone: the end that arrives is the same. One that
+   * is gone answers the next bytes with a reset, so only silence has to be bounded.
+   */
+  #halfClosedDeadline(): Deadline | undefined {
+    if (this.#halfClosedSince === undefined || this.role === 'client') return undefined;
+    if (this.#response !== 'awaiting' && this.#response !== 'body') return undefined;
+    return { phase: 'half-closed', atMs: this.#halfClosedSince + this.#limits.halfClosedTimeoutMs };
   }
 
   /** Runs while nothing is waited for but the handler: not while content arrives as it reads. */

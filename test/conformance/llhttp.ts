@@ -289,7 +289,7 @@ function parse(one: Case, input: string): Outcome {
     pump(session, one, outcome);
   }
   if (one.ended) {
-    session.receiveEnd();
+    session.receiveEnd(0);
     pump(session, one, outcome);
   }
   return outcome;

@@ -276,7 +276,7 @@ export class ClientConnection implements ConnectionHandler, BodySource {
 
   end(): void {
     if (this.#closed) return;
-    this.#session.receiveEnd();
+    this.#session.receiveEnd(this.#now());
     this.#pump();
     this.#connection.end();
   }
