@@ -89,6 +89,12 @@ export const wrappedPackages: Readonly<Record<string, string>> = {
   jose: 'src/api/',
 };
 
+/** `node:` modules for one folder of the HTTP library: framing and HPACK are node:http2's, which wants a stream. */
+export const wrappedModules: Readonly<Record<string, string>> = {
+  http2: 'src/http/http2/',
+  stream: 'src/http/http2/',
+};
+
 /** service → services whose client it may use, through their index.ts. */
 export const serviceArrows: Readonly<Record<string, readonly string[]>> = {
   api: ['database', 'cache', 'queue', 'objects', 'mail', 'dns'],

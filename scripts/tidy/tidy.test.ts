@@ -15,6 +15,8 @@ const refused: [rule: string, file: string, text: string][] = [
   ['the kernel has layers', 'src/core/files/x.ts', "import { a } from '../store/store.ts';"],
   ['bytes are pure', 'src/core/bytes/x.ts', "import fs from 'node:fs';"],
   ['http imports only core', 'src/http/x.ts', "import { a } from '../cache/index.ts';"],
+  ['HTTP/2 stays in its room', 'src/http/server.ts', "import http2 from 'node:http2';"],
+  ['its room opens no sockets', 'src/http/http2/x.ts', "import net from 'node:net';"],
   ['wire does not know its session', 'src/dns/wire/x.ts', "import { a } from '../session.ts';"],
   ['wire opens no sockets', 'src/dns/wire/x.ts', "import net from 'node:net';"],
   ['session does not know its server', 'src/queue/session.ts', "import { a } from './server.ts';"],
@@ -45,6 +47,7 @@ for (const [rule, file, text] of refused) {
 
 const allowed: [why: string, file: string, text: string][] = [
   ['wire reads bytes', 'src/dns/wire/x.ts', "import { a } from '../../core/bytes/reader.ts';"],
+  ['HTTP/2 has a room', 'src/http/http2/x.ts', "import http2 from 'node:http2';"],
   ['server joins its rooms', 'src/dns/server.ts', "import { a } from './engine/zone.ts';"],
   ['api uses clients', 'src/api/server.ts', "import { a } from '../database/index.ts';"],
   [

@@ -8,6 +8,7 @@ import {
   type Room,
   rooms,
   serviceArrows,
+  wrappedModules,
   wrappedPackages,
 } from './rules.ts';
 
@@ -120,8 +121,10 @@ function outsideRefusal(file: string, from: Place, target: string): string | und
         ? `core/bytes may not import ${target}`
         : undefined;
     }
-    if (from.area === 'http')
-      return ['buffer', 'crypto', 'zlib'].includes(name) ? undefined : `http may not import ${target}`;
+    if (from.area === 'http') {
+      const isAllowed = ['buffer', 'crypto', 'zlib'].includes(name) || isWrappedIn(file, name);
+      return isAllowed ? undefined : `http may not import ${target}`;
+    }
     return roomOf(from).node.includes(name)
       ? undefined
       : `the ${from.room} room of ${from.area} may not import ${target}`;
@@ -133,6 +136,11 @@ function outsideRefusal(file: string, from: Place, target: string): string | und
   const home = wrappedPackages[packageName];
   if (home === undefined) return `${packageName} is not a dependency that the source may use`;
   return file.startsWith(home) ? undefined : `${packageName} is wrapped in ${home}`;
+}
+
+function isWrappedIn(file: string, moduleName: string): boolean {
+  const home = wrappedModules[moduleName];
+  return home !== undefined && file.startsWith(home);
 }
 
 /** Names that belong to the kernel, and names that say nothing. */

@@ -67,7 +67,22 @@ export {
   rateLimited,
 } from './rate-limit/index.ts';
 export { empty, json, text } from './reply.ts';
-export { createRouter, type Match, type Params, percentDecode, type Router } from './router.ts';
+export {
+  type Constraint,
+  createRouter,
+  type FoundRoute,
+  type Match,
+  type Params,
+  type ParamsOf,
+  percentDecode,
+  type RoutedRequest,
+  RouteError,
+  type RouteHandler,
+  type RouteInfo,
+  type RouteOptions,
+  type Router,
+  type RouterOptions,
+} from './router/index.ts';
 export { type HttpServer, type HttpServerOptions, startHttpServer } from './server.ts';
 export { formatServerTiming, type TimingMetric } from './server-timing.ts';
 export {

@@ -63,6 +63,17 @@ export interface HttpLimits {
   readonly maxConnectionsPerAddress: number;
   /** How long a closed connection waits for its peer to close too, milliseconds. */
   readonly closeTimeoutMs: number;
+  /** Open streams of one HTTP/2 connection, and its handlers at work; more are refused. nginx 128, Apache and h2o 100. */
+  readonly http2Streams: number;
+  /** HPACK table for what we send, bytes; the standard's default, which is also what we offer. RFC 7541 section 4.2. */
+  readonly http2HeaderTableBytes: number;
+  /** CONTINUATION frames of one header block; more end the connection. nghttp2 8, HAProxy and Go bound the bytes. */
+  readonly http2Continuations: number;
+  /** Frames that bring nothing (http2/flood-guard.ts) that a connection may have at once; more end it. Envoy 10,000 of a
+   * kind, nghttp2 1,000 resets, nginx a share of all bytes. A browser that closes a page of images cancels some 100. */
+  readonly http2UselessFrames: number;
+  /** How many of them are forgotten each second. nghttp2 33 resets. */
+  readonly http2UselessFramesPerSecond: number;
   /** Bytes one connection may hold for a peer that does not read; then it is destroyed. */
   readonly maxBufferedBytes: number;
 }
@@ -95,6 +106,11 @@ export const DEFAULT_HTTP_LIMITS: HttpLimits = {
   maxConnections: 16_384,
   maxConnectionsPerAddress: 4_096,
   closeTimeoutMs: 2_000,
+  http2Streams: 100,
+  http2HeaderTableBytes: 4_096,
+  http2Continuations: 8,
+  http2UselessFrames: 500,
+  http2UselessFramesPerSecond: 100,
   maxBufferedBytes: 64 * 1024 * 1024,
 };
 

@@ -1,5 +1,5 @@
 /** A request as its handler sees it; what is rarely asked for is made when asked. */
-import type { Connection, Endpoint } from '../core/net/network.ts';
+import type { Connection, Endpoint, PeerIdentity } from '../core/net/network.ts';
 import type { Random } from '../core/random/random.ts';
 import { emptyBody, type IncomingBody } from './body.ts';
 import type { Body, HeaderFields, HeaderList, HttpRequest } from './types.ts';
@@ -10,6 +10,10 @@ const NO_PARAMS: Readonly<Record<string, string>> = Object.freeze(Object.create(
 /** Longer ids are replaced: they end up in logs and in the requests to other services. */
 const MAX_ID_LENGTH = 128;
 
+/** What both versions of the protocol know of a request before its content. */
+type HeadOfRequest = Pick<RequestHead, 'method' | 'target' | 'fields' | 'upgrade' | 'expectContinue'> &
+  Pick<HttpRequest, 'version'>;
+
 /** What sends informational responses for a request. */
 export interface Informant {
   inform(request: ServerRequest, status: number, headers: HeaderList): void;
@@ -18,7 +22,7 @@ export interface Informant {
 export class ServerRequest implements HttpRequest {
   readonly method: string;
   readonly target: string;
-  readonly version: '1.0' | '1.1';
+  readonly version: HttpRequest['version'];
   readonly headers: HeaderFields;
   /** What its content comes in through; undefined when it has none. */
   readonly incoming: IncomingBody | undefined;
@@ -35,7 +39,7 @@ export class ServerRequest implements HttpRequest {
   #fate: 'open' | 'answered' | 'aborted' = 'open';
 
   constructor(
-    head: RequestHead,
+    head: HeadOfRequest,
     incoming: IncomingBody | undefined,
     connection: Connection,
     random: Random,
@@ -74,6 +78,10 @@ export class ServerRequest implements HttpRequest {
 
   get secure(): boolean {
     return this.#connection.secure;
+  }
+
+  get peerIdentity(): PeerIdentity | undefined {
+    return this.#connection.peerIdentity;
   }
 
   get id(): string {

@@ -6,7 +6,7 @@ import { SimulatedClock } from '../core/time/simulated-clock.ts';
 import { HttpError } from './errors.ts';
 import type { HttpLimits } from './limits.ts';
 import { json, text } from './reply.ts';
-import { createRouter } from './router.ts';
+import { createRouter } from './router/index.ts';
 import { type HttpServer, startHttpServer } from './server.ts';
 import { BAD_REQUESTS } from './testing/attacks.ts';
 import type { Handler, HttpRequest } from './types.ts';

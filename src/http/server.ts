@@ -7,7 +7,13 @@
  */
 import { messageOf } from '../core/errors.ts';
 import type { Host } from '../core/lifecycle.ts';
-import type { Connection, ConnectionHandler, Endpoint, Listener, TlsIdentity } from '../core/net/network.ts';
+import type {
+  Connection,
+  ConnectionHandler,
+  Endpoint,
+  Listener,
+  TlsServerOptions,
+} from '../core/net/network.ts';
 import type { Timer } from '../core/time/clock.ts';
 import { type BodySource, IncomingBody } from './body.ts';
 import { HttpError } from './errors.ts';
@@ -26,7 +32,10 @@ export interface HttpServerOptions {
   readonly host: Pick<Host, 'network' | 'clock' | 'random' | 'observer'>;
   /** Port 0 lets the operating system choose. */
   readonly address: { readonly host: string; readonly port: number };
-  readonly tls?: TlsIdentity;
+  readonly tls?: TlsServerOptions;
+  /** Who may speak HTTP/2: clients that agree on it in the TLS handshake (default), also those without TLS that know
+   * beforehand (`cleartext`), or nobody. */
+  readonly http2?: 'tls' | 'cleartext' | 'off';
   readonly handler: Handler;
   readonly limits?: Partial<HttpLimits>;
   /** Tells several listeners of one service apart in metrics. Default `main`. */
@@ -36,17 +45,29 @@ export interface HttpServerOptions {
 export interface HttpServer extends AsyncDisposable {
   readonly endpoint: Endpoint;
   readonly connectionCount: number;
+  /** Other certificates for connections accepted from now on. @throws NetError `bad-identity` */
+  replaceTls(tls: TlsServerOptions): void;
   /** Accepts no more; busy connections close after their present answer, idle ones after `drainGraceMs`. */
   stop(): void;
   /** `stop`, then waits up to `drainMs` (default 5,000) for what is in flight, then destroys the rest. */
   close(drainMs?: number): Promise<void>;
 }
 
-/** @throws NetError `address-in-use`, `listen-failed` */
+/** @throws NetError `address-in-use`, `listen-failed`, `bad-identity` */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const server = new Server(options);
-  await server.listen(options.address, options.tls);
+  await server.listen(options);
   return server;
+}
+
+/** Loaded by the first listener that may need it. */
+type Http2 = typeof import('./http2/index.ts');
+
+/** A connection of whatever version, as its server sees it. */
+interface Served {
+  /** @param graceMs how long an idle one waits for what may be under way */
+  retire(graceMs: number): void;
+  destroy(): void;
 }
 
 class Server implements HttpServer {
@@ -54,9 +75,10 @@ class Server implements HttpServer {
   readonly handler: Handler;
   readonly limits: HttpLimits;
   readonly metrics: HttpMetrics;
-  readonly connections = new Set<ServerConnection>();
+  readonly connections = new Set<Served>();
   readonly #perAddress = new Map<string, number>();
   #listener: Listener | undefined;
+  #http2: Http2 | undefined;
   #stamp = '';
   #stampUntilMs = Number.NEGATIVE_INFINITY;
   #graceMs: number | undefined;
@@ -72,12 +94,14 @@ class Server implements HttpServer {
     );
   }
 
-  async listen(address: HttpServerOptions['address'], tls: TlsIdentity | undefined): Promise<void> {
+  async listen({ address, tls, http2 = 'tls' }: HttpServerOptions): Promise<void> {
+    const speaksHttp2 = tls === undefined ? http2 === 'cleartext' : http2 !== 'off';
+    if (speaksHttp2) this.#http2 = await import('./http2/index.ts');
     const options = {
       ...address,
       limits: connectionLimits(this.limits),
       refuse: lastWords,
-      ...(tls === undefined ? {} : { tls, alpn: ['http/1.1'] }),
+      ...(tls === undefined ? {} : { tls, alpn: speaksHttp2 ? ['h2', 'http/1.1'] : ['http/1.1'] }),
     };
     this.#listener = await this.host.network.listen(options, (connection) => this.#accept(connection));
   }
@@ -92,14 +116,45 @@ class Server implements HttpServer {
       return;
     }
     this.#perAddress.set(address, count + 1);
-    const accepted = new ServerConnection(this, connection);
+    if (this.#http2 === undefined) this.#serve(new ServerConnection(this, connection));
+    else this.#serveEither(connection, this.#http2);
+  }
+
+  #serve(accepted: Served): void {
     this.connections.add(accepted);
     // Its handshake was under way when the server stopped.
     if (this.#graceMs !== undefined) accepted.retire(this.#graceMs);
   }
 
+  #serveEither(connection: Connection, { Http2Connection, chooseProtocol }: Http2): void {
+    if (connection.secure) {
+      this.#serve(
+        connection.alpn === 'h2'
+          ? new Http2Connection(this, connection)
+          : new ServerConnection(this, connection),
+      );
+      return;
+    }
+    const undecided: Served = { retire: () => connection.destroy(), destroy: () => connection.destroy() };
+    this.connections.add(undecided);
+    const patience = { clock: this.host.clock, timeoutMs: this.limits.firstByteTimeoutMs };
+    chooseProtocol(connection, patience, {
+      http1: (early) => {
+        this.connections.delete(undecided);
+        const served = new ServerConnection(this, connection);
+        this.#serve(served);
+        served.data(early);
+      },
+      http2: (early) => {
+        this.connections.delete(undecided);
+        this.#serve(new Http2Connection(this, connection, early));
+      },
+      closed: () => this.forget(undecided, connection.remote.address),
+    });
+  }
+
   /** A connection is closed, or another protocol's. */
-  forget(connection: ServerConnection, address: string): void {
+  forget(connection: Served, address: string): void {
     if (!this.connections.delete(connection)) return;
     const left = this.#perAddress.get(address)! - 1;
     if (left === 0) this.#perAddress.delete(address);
@@ -122,6 +177,10 @@ class Server implements HttpServer {
       this.#stamp = `Date: ${formatDate(wallMs)}\r\n`;
     }
     return this.#stamp;
+  }
+
+  replaceTls(tls: TlsServerOptions): void {
+    this.#listener!.replaceTls(tls);
   }
 
   stop(): void {

@@ -2,7 +2,7 @@
  * The public shapes of the HTTP library: what a handler gets and gives, and what a client sends and gets.
  * A handler is a function from request to response; bodies stream both ways with backpressure.
  */
-import type { Connection, Endpoint } from '../core/net/network.ts';
+import type { Connection, Endpoint, PeerIdentity } from '../core/net/network.ts';
 
 /** Fields in the order and spelling received; lookups ignore case. RFC 9110 section 5. */
 export interface HeaderFields extends Iterable<readonly [name: string, value: string]> {
@@ -37,11 +37,13 @@ export interface HttpRequest {
   readonly path: string;
   /** What follows `?`, undecoded; '' when there is none. */
   readonly query: string;
-  readonly version: '1.0' | '1.1';
+  readonly version: '1.0' | '1.1' | '2';
   readonly headers: HeaderFields;
   readonly body: Body;
   readonly remote: Endpoint;
   readonly secure: boolean;
+  /** Who the client is by its certificate, when the server asks for one (`tls.clients`) and it has shown it. */
+  readonly peerIdentity: PeerIdentity | undefined;
   /** From X-Request-Id when it is a plain token, else generated. */
   readonly id: string;
   /** Aborted when the client is gone before the response was sent. */

@@ -17,6 +17,7 @@ import type { Check, Client, InteropWorld } from './client.ts';
 import { run } from './client.ts';
 import { curl } from './curl.ts';
 import { dig } from './dig.ts';
+import { http2 } from './http2.ts';
 import { nginx } from './nginx.ts';
 import { startOctetUnderTest } from './octet-under-test.ts';
 import { pika } from './pika.ts';
@@ -25,7 +26,18 @@ import { redisBenchmark } from './redis-benchmark.ts';
 import { redisCli } from './redis-cli.ts';
 import { swaks } from './swaks.ts';
 
-const CLIENTS: readonly Client[] = [dig, curl, psql, redisCli, redisBenchmark, swaks, awsCli, pika, nginx];
+const CLIENTS: readonly Client[] = [
+  dig,
+  curl,
+  http2,
+  psql,
+  redisCli,
+  redisBenchmark,
+  swaks,
+  awsCli,
+  pika,
+  nginx,
+];
 
 /** Of one check; a client that hangs is killed before. */
 const CHECK_TIMEOUT_MS = 120_000;

@@ -68,7 +68,7 @@ export interface Passage {
   readonly requestId: string;
   /** Our name in Via. */
   readonly via: string;
-  readonly version: '1.0' | '1.1';
+  readonly version: '1.0' | '1.1' | '2';
   /** The client is a proxy whose forwarding fields are believed. */
   readonly trusted: boolean;
 }

@@ -20,7 +20,8 @@ export interface DevelopmentIdentity extends TlsIdentity {
 }
 
 /**
- * A fresh authority and a certificate of it for `names` (DNS names and IP addresses).
+ * A fresh authority and a certificate of it for `names` (DNS names and IP addresses), of use to a server and to a client
+ * that is asked for one.
  * The authority's key is forgotten: it can sign nothing else.
  */
 export async function createDevelopmentIdentity(
@@ -55,7 +56,10 @@ export async function createDevelopmentIdentity(
     signingAlgorithm: ALGORITHM,
     extensions: [
       new x509.BasicConstraintsExtension(false),
-      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
+      new x509.ExtendedKeyUsageExtension([
+        x509.ExtendedKeyUsage.serverAuth,
+        x509.ExtendedKeyUsage.clientAuth,
+      ]),
       new x509.SubjectAlternativeNameExtension(
         names.map((name) => ({ type: isAddress(name) ? ('ip' as const) : ('dns' as const), value: name })),
       ),

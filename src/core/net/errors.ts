@@ -6,6 +6,8 @@ export type NetCode =
   | 'connect-failed'
   | 'connect-timeout'
   | 'tls-failed'
+  /** A certificate or key is no PEM, or they are not of each other. */
+  | 'bad-identity'
   | 'first-byte-timeout'
   | 'idle-timeout'
   | 'peer-not-reading'
@@ -16,7 +18,11 @@ export class NetError extends OctetError<NetCode> {
   readonly port: number | undefined;
 
   constructor(code: NetCode, message: string, details: { cause?: unknown; port?: number } = {}) {
-    super(code, message, { cause: details.cause, fault: 'remote', retryable: code !== 'tls-failed' });
+    super(code, message, {
+      cause: details.cause,
+      fault: code === 'bad-identity' ? 'local' : 'remote',
+      retryable: code !== 'tls-failed' && code !== 'bad-identity',
+    });
     this.port = details.port;
   }
 }

@@ -8,3 +8,7 @@ export const DEFAULT_MAX_BUFFERED_BYTES = 16 * 1024 * 1024;
 
 /** How long a client's connection that was ended waits for its peer to close. */
 export const CLIENT_CLOSE_TIMEOUT_MS = 2_000;
+
+/** A client that has not finished its TLS handshake by then is let go. nginx 60 s, HAProxy and h2o 10 s: it is two round
+ * trips, and each one under way holds a place among `maxConnections`. */
+export const TLS_ACCEPT_TIMEOUT_MS = 5_000;

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SimulatedClock } from '../time/simulated-clock.ts';
 import { systemClock } from '../time/system-clock.ts';
+import { createDevelopmentIdentity } from './certificates.ts';
 import type { Connection, ConnectionLimits, Endpoint, Listener, Network } from './network.ts';
 import { createSimulatedNetwork } from './simulated-network.ts';
 import { createSystemNetwork } from './system-network.ts';
@@ -196,6 +197,28 @@ for (const [name, make] of networks) {
     assert.equal(await got.promise, 're: hi');
     await Promise.all([client.close(), server.close()]);
     client.send(Buffer.from('late'), server.endpoint);
+  });
+
+  test(`${name} network: both ends know the protocol that they agreed on in the handshake`, async () => {
+    const network = make();
+    const identity = await createDevelopmentIdentity(systemClock, ['localhost']);
+    const agreed: (string | undefined)[] = [];
+    const options = { host: '127.0.0.1', port: 0, limits: LIMITS, tls: identity, alpn: ['h2', 'http/1.1'] };
+    const listener = await network.listen(options, (connection) => {
+      agreed.push(connection.alpn);
+      connection.attach({ data: () => connection.end(connection.secure ? 'secure' : 'plain') });
+    });
+    const { address: host, port } = listener.endpoint;
+    for (const alpn of [['http/1.1'], ['http/1.1', 'h2'], undefined]) {
+      const client = { serverName: 'localhost', ca: identity.ca, ...(alpn && { alpn }) };
+      const connection = await network.connect({ host, port, timeoutMs: 2_000, tls: client });
+      const all = received(connection);
+      connection.write('?');
+      assert.equal((await all).text, 'secure');
+      assert.equal(connection.alpn, agreed.at(-1));
+    }
+    assert.deepEqual(agreed, ['http/1.1', 'h2', undefined]);
+    await listener.close();
   });
 
   test(`${name} network: connecting can be aborted`, async () => {

@@ -19,6 +19,30 @@ export interface TlsIdentity {
   readonly key: string;
 }
 
+/** How a server speaks TLS, from version 1.2 on. A `TlsIdentity` alone is enough. */
+export interface TlsServerOptions extends TlsIdentity {
+  /** For clients that ask for another name (SNI): by `a.test` or `*.b.test`. Who asks for none of these gets the
+   * certificate above. */
+  readonly names?: Readonly<Record<string, TlsIdentity>>;
+  /** Asks clients for a certificate of theirs. */
+  readonly clients?: {
+    /** PEM of the authorities that may have signed it; no others. */
+    readonly ca: string;
+    /** False lets in who has none; one that does not verify is refused in either case. */
+    readonly required: boolean;
+  };
+}
+
+/** What a peer has proved with a certificate that an authority named by us has signed. */
+export interface PeerIdentity {
+  /** The distinguished name, one attribute a line: `CN=alice`. */
+  readonly subject: string;
+  /** `DNS:alice.test, URI:spiffe://…`; undefined when the certificate has none. */
+  readonly alternativeNames: string | undefined;
+  /** SHA-256 of the certificate, `AB:CD:…`. */
+  readonly fingerprint: string;
+}
+
 export interface TlsClientOptions {
   /** The name or IP address the certificate must carry; a name is also sent as SNI. */
   readonly serverName: string;
@@ -50,6 +74,10 @@ export interface Connection {
   readonly remote: Endpoint;
   readonly local: Endpoint;
   readonly secure: boolean;
+  /** The protocol agreed on in the TLS handshake (ALPN); undefined when there was no agreement. */
+  readonly alpn: string | undefined;
+  /** Who the peer is, when it was asked by `TlsServerOptions.clients` and has shown it. */
+  readonly peerIdentity: PeerIdentity | undefined;
   /** Bytes written but not yet taken by the operating system. */
   readonly bufferedBytes: number;
   readonly destroyed: boolean;
@@ -69,7 +97,7 @@ export interface Connection {
   destroy(cause?: Error): void;
   /** Continues as the TLS server, for STARTTLS and SSLRequest. Plain bytes received before are dropped; nothing
    * is delivered until `attach` or `resume` is called after the promise. @throws NetError `tls-failed` */
-  startTlsServer(identity: TlsIdentity): Promise<void>;
+  startTlsServer(tls: TlsServerOptions): Promise<void>;
   /** Continues as the TLS client, in the same way. @throws NetError `tls-failed` */
   startTlsClient(options: TlsClientOptions): Promise<void>;
 }
@@ -94,7 +122,8 @@ export interface ListenOptions {
   readonly port: number;
   readonly limits: ConnectionLimits;
   /** TLS from the first byte. */
-  readonly tls?: TlsIdentity;
+  readonly tls?: TlsServerOptions;
+  /** Protocols to agree on, the preferred first. A client that offers others only is refused. RFC 7301. */
   readonly alpn?: readonly string[];
   /** The last words for a connection over `maxConnections`, in the protocol's terms. */
   readonly refuse?: () => Uint8Array | string;
@@ -103,6 +132,11 @@ export interface ListenOptions {
 export interface Listener {
   readonly endpoint: Endpoint;
   readonly connectionCount: number;
+  /**
+   * Takes other certificates for the connections accepted from now on; open ones live on with theirs.
+   * @throws NetError `bad-identity`, and then goes on with the present ones
+   */
+  replaceTls(tls: TlsServerOptions): void;
   /** Accepts no more; open connections live on. */
   stop(): void;
   /** Stops, waits up to `timeoutMs` for connections to go, destroys the rest. */
@@ -133,7 +167,8 @@ export interface UdpOptions {
 }
 
 export interface Network {
-  /** @throws NetError `address-in-use` (naming the process that has it where that can be told), `listen-failed` */
+  /** @throws NetError `address-in-use` (naming the process that has it where that can be told), `listen-failed`,
+   * `bad-identity` */
   listen(options: ListenOptions, accept: (connection: Connection) => void): Promise<Listener>;
   /** @throws NetError `connect-failed`, `connect-timeout`, `tls-failed` */
   connect(options: ConnectOptions): Promise<Connection>;

@@ -52,6 +52,7 @@ export class SimulatedConnection implements Connection {
   #peerEnd: 'open' | 'arrived' | 'told' = 'open';
   #closed = false;
   #secure = false;
+  #alpn: string | undefined;
   #cause: Error | undefined;
   #firstByteTimer: Timer | undefined;
   #closeTimer: Timer | undefined;
@@ -86,8 +87,9 @@ export class SimulatedConnection implements Connection {
     this.#gone.push(tell);
   }
 
-  markSecure(): void {
+  markSecure(alpn?: string): void {
     this.#secure = true;
+    this.#alpn = alpn;
   }
 
   /** The server's side: tells the client that it is let in, and waits for what it says. */
@@ -102,6 +104,15 @@ export class SimulatedConnection implements Connection {
 
   get secure(): boolean {
     return this.#secure;
+  }
+
+  get alpn(): string | undefined {
+    return this.#alpn;
+  }
+
+  /** There are no certificates here. */
+  get peerIdentity(): undefined {
+    return undefined;
   }
 
   get bufferedBytes(): number {

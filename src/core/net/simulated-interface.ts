@@ -28,6 +28,7 @@ export interface Acceptor {
   readonly owner: SimulatedInterface;
   readonly limits: ConnectionLimits;
   readonly secure: boolean;
+  readonly alpn: readonly string[];
   accept(end: SimulatedConnection): void;
 }
 
@@ -97,6 +98,7 @@ export class SimulatedInterface implements Network {
       owner: this,
       limits: options.limits,
       secure: options.tls !== undefined,
+      alpn: options.alpn ?? [],
       accept: (end) => {
         if (accepted.size >= options.limits.maxConnections) {
           end.attach({ data: () => undefined });
@@ -122,6 +124,7 @@ export class SimulatedInterface implements Network {
       get connectionCount() {
         return accepted.size;
       },
+      replaceTls: () => undefined,
       stop,
       close: async (timeoutMs = DEFAULT_DRAIN_TIMEOUT_MS) => {
         stop();
@@ -161,8 +164,9 @@ export class SimulatedInterface implements Network {
     const near = this.#end(client, server, limits, link, opened);
     const far = acceptor.owner.#end(server, client, acceptor.limits, link);
     near.join(far);
-    if (acceptor.secure) far.markSecure();
-    if (options.tls !== undefined) near.markSecure();
+    const agreed = acceptor.alpn.find((protocol) => options.tls?.alpn?.includes(protocol));
+    if (acceptor.secure) far.markSecure(agreed);
+    if (options.tls !== undefined) near.markSecure(agreed);
     far.accept();
     acceptor.accept(far);
     return near;

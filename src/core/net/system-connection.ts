@@ -8,29 +8,20 @@ import { messageOf } from '../errors.ts';
 import type { Clock, Timer } from '../time/clock.ts';
 import { NetError } from './errors.ts';
 import { IdleWatch } from './idle-watch.ts';
+import { TLS_ACCEPT_TIMEOUT_MS } from './limits.ts';
 import type {
   Connection,
   ConnectionHandler,
   ConnectionLimits,
   Endpoint,
+  PeerIdentity,
   TlsClientOptions,
-  TlsIdentity,
+  TlsServerOptions,
 } from './network.ts';
+import { acceptOptions, clientRefusal, peerIdentityOf } from './tls-server.ts';
 
-/** A handshake that is not over by then is abandoned. */
+/** A handshake as the client that is not over by then is abandoned. */
 const HANDSHAKE_TIMEOUT_MS = 10_000;
-
-const contexts = new WeakMap<TlsIdentity, tls.SecureContext>();
-
-/** Parsing keys costs milliseconds, so one context serves all connections of one identity. */
-function contextOf(identity: TlsIdentity): tls.SecureContext {
-  let context = contexts.get(identity);
-  if (context === undefined) {
-    context = tls.createSecureContext({ cert: identity.cert, key: identity.key, minVersion: 'TLSv1.2' });
-    contexts.set(identity, context);
-  }
-  return context;
-}
 
 export class SystemConnection implements Connection {
   readonly id: number;
@@ -46,6 +37,8 @@ export class SystemConnection implements Connection {
   #handler: ConnectionHandler | undefined;
   #cause: Error | undefined;
   #secure = false;
+  #alpn: string | undefined;
+  #peerIdentity: PeerIdentity | undefined;
   #paused = false;
   #peerEnded = false;
   #closed = false;
@@ -72,6 +65,14 @@ export class SystemConnection implements Connection {
 
   get secure(): boolean {
     return this.#secure;
+  }
+
+  get alpn(): string | undefined {
+    return this.#alpn;
+  }
+
+  get peerIdentity(): PeerIdentity | undefined {
+    return this.#peerIdentity;
   }
 
   get bufferedBytes(): number {
@@ -140,11 +141,19 @@ export class SystemConnection implements Connection {
     this.#socket.destroy();
   }
 
-  startTlsServer(identity: TlsIdentity, alpn?: readonly string[]): Promise<void> {
-    const options: tls.TLSSocketOptions = { isServer: true, secureContext: contextOf(identity) };
-    if (alpn !== undefined) options.ALPNProtocols = [...alpn];
-    const plain = this.#detach();
-    return this.#secured(new tls.TLSSocket(plain, options), 'secure');
+  async startTlsServer(tlsOptions: TlsServerOptions, alpn?: readonly string[]): Promise<void> {
+    const options = { ...acceptOptions(tlsOptions), ...(alpn && { ALPNProtocols: [...alpn] }) };
+    const socket = new tls.TLSSocket(this.#detach(), options);
+    await this.#secured(socket, 'secure', TLS_ACCEPT_TIMEOUT_MS);
+    const refusal = clientRefusal(socket, tlsOptions);
+    if (refusal === undefined) {
+      if (tlsOptions.clients !== undefined) this.#peerIdentity = peerIdentityOf(socket);
+      return;
+    }
+    this.destroy(refusal);
+    throw new NetError('tls-failed', `the certificate of the client is refused: ${refusal.message}`, {
+      cause: refusal,
+    });
   }
 
   startTlsClient(options: TlsClientOptions): Promise<void> {
@@ -158,7 +167,7 @@ export class SystemConnection implements Connection {
       ...(options.ca === undefined ? {} : { ca: options.ca }),
       ...(options.alpn === undefined ? {} : { ALPNProtocols: [...options.alpn] }),
     });
-    return this.#secured(secured, 'secureConnect');
+    return this.#secured(secured, 'secureConnect', HANDSHAKE_TIMEOUT_MS);
   }
 
   /** Stops listening to the plain socket and forgets what it had received: bytes sent before the handshake
@@ -170,14 +179,14 @@ export class SystemConnection implements Connection {
     return plain;
   }
 
-  #secured(socket: tls.TLSSocket, readyEvent: 'secure' | 'secureConnect'): Promise<void> {
+  #secured(socket: tls.TLSSocket, readyEvent: 'secure' | 'secureConnect', timeoutMs: number): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.#socket = socket;
     this.#listen(socket);
     // Only who reads sees the peer leave in mid-handshake. Before it is over there is nothing else to read.
     socket.resume();
     const leave = (): void => this.destroy();
-    const timer = this.#clock.schedule(HANDSHAKE_TIMEOUT_MS, leave);
+    const timer = this.#clock.schedule(timeoutMs, leave);
     const failed = (): void => {
       timer.cancel();
       const reason = this.#cause === undefined ? 'the connection closed' : messageOf(this.#cause);
@@ -193,6 +202,7 @@ export class SystemConnection implements Connection {
       socket.off('end', leave);
       socket.off('close', failed);
       this.#secure = true;
+      this.#alpn = socket.alpnProtocol || undefined;
       resolve();
     });
     return promise;

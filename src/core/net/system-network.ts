@@ -18,6 +18,7 @@ import type {
 } from './network.ts';
 import { findPortHolder } from './port-holder.ts';
 import { SystemConnection } from './system-connection.ts';
+import { acceptOptions } from './tls-server.ts';
 
 /** How long a connection over the limit may take to read its refusal. */
 const REFUSAL_TIMEOUT_MS = 1_000;
@@ -49,6 +50,9 @@ async function listen(
   accept: (connection: Connection) => void,
   { clock, nextId }: Shared,
 ): Promise<Listener> {
+  let { tls } = options;
+  // A certificate that cannot be used is found now, not by the first client.
+  if (tls !== undefined) acceptOptions(tls);
   const open = new Set<SystemConnection>();
   const emptied = new Set<() => void>();
   const server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true });
@@ -60,8 +64,8 @@ async function listen(
       if (open.size === 0) for (const tell of emptied) tell();
     });
     open.add(connection);
-    if (options.tls === undefined) return accept(connection);
-    connection.startTlsServer(options.tls, options.alpn).then(
+    if (tls === undefined) return accept(connection);
+    connection.startTlsServer(tls, options.alpn).then(
       () => accept(connection),
       // A failed handshake has destroyed the connection; nobody was told of it yet, so nobody minds.
       () => undefined,
@@ -76,6 +80,10 @@ async function listen(
     endpoint: endpointOf(server.address()),
     get connectionCount() {
       return open.size;
+    },
+    replaceTls(next) {
+      acceptOptions(next);
+      tls = next;
     },
     stop: () => void server.close(),
     async close(timeoutMs = DEFAULT_DRAIN_TIMEOUT_MS) {

@@ -11,7 +11,7 @@
  * names of devices, the short alias `NAME~1`. It is refused on every system, so that a site behaves alike on all.
  */
 import { CONTENT_LIMITS } from '../limits.ts';
-import { percentDecode } from '../router.ts';
+import { percentDecode } from '../router/index.ts';
 
 export type FilePath =
   | { readonly kind: 'file' | 'folder'; readonly segments: readonly string[] }

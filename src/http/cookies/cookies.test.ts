@@ -3,7 +3,7 @@ import test, { suite } from 'node:test';
 import { testHost } from '../../core/testing/host.ts';
 import { Peer } from '../../core/testing/peer.ts';
 import { text } from '../reply.ts';
-import { percentDecode } from '../router.ts';
+import { percentDecode } from '../router/index.ts';
 import { startHttpServer } from '../server.ts';
 import { Fields } from '../wire/fields.ts';
 import { fuzz } from './cookies.fuzz.ts';

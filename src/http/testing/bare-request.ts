@@ -27,6 +27,7 @@ export function bareRequest(
     headers: Fields.from(headers),
     body: NO_BODY,
     remote: { address: '127.0.0.1', port: 1 },
+    peerIdentity: undefined,
     secure: false,
     id: 'test',
     signal: new AbortController().signal,
