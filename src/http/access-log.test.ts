@@ -8,29 +8,18 @@ import { emptyBody } from './body.ts';
 import { HttpError } from './errors.ts';
 import { empty, text } from './reply.ts';
 import { startHttpServer } from './server.ts';
+import { bareRequest } from './testing/bare-request.ts';
 import type { Handler, HeaderList, HttpRequest, HttpResponse } from './types.ts';
-import { Fields } from './wire/fields.ts';
 
-function request(overrides: Partial<HttpRequest> = {}, headers: HeaderList = []): HttpRequest {
-  return {
-    method: 'GET',
+const request = (overrides: Partial<HttpRequest> = {}, headers: HeaderList = []): HttpRequest =>
+  bareRequest('GET', headers, {
     target: '/a?token=secret',
     path: '/a',
     query: 'token=secret',
-    version: '1.1',
-    headers: Fields.from(headers),
-    body: emptyBody(),
     remote: { address: '192.0.2.1', port: 4_000 },
-    secure: false,
     id: 'id-1',
-    signal: new AbortController().signal,
-    upgrade: undefined,
-    expectContinue: false,
-    params: {},
-    inform: () => undefined,
     ...overrides,
-  };
-}
+  });
 
 interface Logged {
   readonly handle: Handler;

@@ -28,7 +28,7 @@ export interface AccessRecord {
   readonly method: string;
   /** The path, and the query where it was asked for. */
   readonly target: string;
-  readonly version: '1.0' | '1.1';
+  readonly version: HttpRequest['version'];
   readonly status: number;
   /** Content without its framing, bytes. */
   readonly sentBytes: number;

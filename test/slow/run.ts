@@ -1,8 +1,8 @@
 /**
  * npm run slow
  *
- * slowhttptest (Debian) in its four modes against our server, and a normal client beside it, which must go on being
- * answered at once. When the attack is over no connection of it may be left.
+ * slowhttptest (Debian) in its four modes against our server, and normal clients beside it, each on a connection of
+ * its own, which must go on being answered at once. When the attack is over no connection of it may be left.
  */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -16,6 +16,7 @@ import { createHttpClient, type HttpServer, startHttpServer, text } from '../../
 const PROGRAM = '/usr/bin/slowhttptest';
 const ATTACK_SECONDS = 8;
 const CONNECTIONS = 300;
+const NORMAL_CLIENTS = 500;
 /** Short, so that an attack meets its end while it runs. */
 const LIMITS = {
   firstByteTimeoutMs: 2_000,
@@ -27,6 +28,8 @@ const LIMITS = {
 };
 /** A machine under attack may be slow; a client in a queue behind the attackers would wait for seconds. */
 const PATIENCE_MS = 1_500;
+/** Between two requests of a normal client. */
+const THINK_MS = 1_000;
 const PAUSE_MS = 20;
 const LARGE = 'x'.repeat(1_000_000);
 
@@ -86,25 +89,34 @@ async function withstand(server: HttpServer, counted: Counted, args: readonly st
   });
   const { network } = testHost('client');
   counted.attacks = 0;
-  const client = createHttpClient({ network, clock: systemClock });
-  let answered = 0;
-  let slowestMs = 0;
-  let mostConnections = 0;
-  while (!isOver) {
-    const startedAt = performance.now();
-    const response = await client.request({ url: `${url}/normal`, timeoutMs: PATIENCE_MS });
-    assert.equal(await response.body.text(100), 'ok');
-    slowestMs = Math.max(slowestMs, performance.now() - startedAt);
-    answered++;
-    mostConnections = Math.max(mostConnections, server.connectionCount);
-    await sleep(PAUSE_MS);
-  }
+  const client = createHttpClient({
+    network,
+    clock: systemClock,
+    maxConnections: NORMAL_CLIENTS,
+    maxConnectionsPerOrigin: NORMAL_CLIENTS,
+  });
+  const seen = { answered: 0, slowestMs: 0, mostConnections: 0 };
+  const normal = async (): Promise<void> => {
+    await sleep(Math.random() * THINK_MS);
+    while (!isOver) {
+      const startedAt = performance.now();
+      const response = await client.request({ url: `${url}/normal`, timeoutMs: PATIENCE_MS });
+      assert.equal(await response.body.text(100), 'ok');
+      seen.slowestMs = Math.max(seen.slowestMs, performance.now() - startedAt);
+      seen.answered++;
+      seen.mostConnections = Math.max(seen.mostConnections, server.connectionCount);
+      await sleep(THINK_MS);
+    }
+  };
+  await Promise.all(Array.from({ length: NORMAL_CLIENTS }, normal));
   await client.close();
   const patience = AbortSignal.timeout(10_000);
   while (server.connectionCount > 0) {
     assert.ok(!patience.aborted, `${server.connectionCount} connections are left`);
     await sleep(PAUSE_MS);
   }
-  assert.ok(mostConnections > 10 || counted.attacks > 10, 'there was no attack');
-  return `${answered} answers beside up to ${mostConnections} connections, the slowest after ${Math.round(slowestMs)} ms`;
+  const { answered, mostConnections, slowestMs } = seen;
+  assert.ok(mostConnections > NORMAL_CLIENTS + 10 || counted.attacks > 10, 'there was no attack');
+  const crowd = `${NORMAL_CLIENTS} clients among up to ${mostConnections} connections`;
+  return `${answered} answers to ${crowd}, the slowest after ${Math.round(slowestMs)} ms`;
 }
