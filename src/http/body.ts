@@ -9,7 +9,7 @@
  * the sender down instead of filling memory.
  */
 import { HttpError } from './errors.ts';
-import type { Body, HeaderFields } from './types.ts';
+import type { Body, HeaderFields, HttpResponse } from './types.ts';
 import { NO_FIELDS } from './wire/fields.ts';
 
 /** The connection's end of a body. */
@@ -159,13 +159,31 @@ export class IncomingBody implements Body {
   }
 
   async text(limitBytes: number): Promise<string> {
-    const bytes = await this.bytes(limitBytes);
-    try {
-      return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-    } catch (cause) {
-      throw new HttpError(400, 'the content is not UTF-8', { cause });
-    }
+    return textOf(await this.bytes(limitBytes));
   }
+}
+
+/** @throws HttpError 400 when the content is not UTF-8 */
+export function textOf(bytes: Buffer): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch (cause) {
+    throw new HttpError(400, 'the content is not UTF-8', { cause });
+  }
+}
+
+/**
+ * Lets go of the content of a response that nobody will read. A generator that was never started does not run its
+ * `finally` by that: what holds something from the beginning has a `discard` of its own.
+ */
+export function releaseBody(body: HttpResponse['body']): void {
+  if (body === undefined || typeof body === 'string' || body instanceof Uint8Array) return;
+  if ('discard' in body && typeof body.discard === 'function') {
+    body.discard();
+    return;
+  }
+  const released = body[Symbol.asyncIterator]().return?.();
+  released?.catch(() => undefined);
 }
 
 function tooLarge(limitBytes: number): HttpError {

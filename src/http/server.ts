@@ -15,7 +15,7 @@ import type {
   TlsServerOptions,
 } from '../core/net/network.ts';
 import type { Timer } from '../core/time/clock.ts';
-import { type BodySource, IncomingBody } from './body.ts';
+import { type BodySource, IncomingBody, releaseBody } from './body.ts';
 import { HttpError } from './errors.ts';
 import { connectionLimits, DEFAULT_HTTP_LIMITS, type HttpLimits } from './limits.ts';
 import { HttpMetrics } from './metrics.ts';
@@ -470,7 +470,7 @@ class ServerConnection implements ConnectionHandler, BodySource, Informant {
 
   #respond(request: ServerRequest, response: HttpResponse): void {
     if (this.#request !== request || this.#closing) {
-      release(response);
+      releaseBody(response.body);
       return;
     }
     try {
@@ -483,7 +483,7 @@ class ServerConnection implements ConnectionHandler, BodySource, Informant {
   /** The handler's response is no HTTP: 500 when nothing was sent, otherwise a visible cut. */
   #unsendable(request: ServerRequest, response: HttpResponse, thrown: unknown): void {
     this.#report('error', 'response not sendable', request, thrown);
-    release(response);
+    releaseBody(response.body);
     if (this.#session.responseState === 'awaiting') this.#send(request, problem(500));
     else this.#connection.destroy();
   }
@@ -508,7 +508,7 @@ class ServerConnection implements ConnectionHandler, BodySource, Informant {
     } else if (hasContent) {
       void this.#stream(request, response, body);
     } else {
-      release(response);
+      releaseBody(response.body);
       this.#complete(request, response);
     }
   }
@@ -683,16 +683,4 @@ function sizeOf(
 /** Text as UTF-8; pure ASCII stays a string, for the socket writes it faster. */
 function asBytes(body: string): string | Buffer {
   return Buffer.byteLength(body) === body.length ? body : Buffer.from(body);
-}
-
-/** Lets go of a body that nobody will read. */
-function release(response: HttpResponse): void {
-  const { body } = response;
-  if (body === undefined || typeof body === 'string' || body instanceof Uint8Array) return;
-  if ('discard' in body && typeof body.discard === 'function') {
-    body.discard();
-    return;
-  }
-  const released = body[Symbol.asyncIterator]().return?.();
-  released?.catch(() => undefined);
 }

@@ -6,6 +6,7 @@
  * of its reader.
  */
 import { OctetError } from '../../core/errors.ts';
+import { textOf } from '../body.ts';
 import { HttpError } from '../errors.ts';
 import { CONTENT_LIMITS } from '../limits.ts';
 import type { Body, HeaderFields, HttpRequest } from '../types.ts';
@@ -101,12 +102,7 @@ class DecodedBody implements Body {
   }
 
   async text(limitBytes: number): Promise<string> {
-    const bytes = await this.bytes(limitBytes);
-    try {
-      return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-    } catch (cause) {
-      throw new HttpError(400, 'the content is not UTF-8', { cause });
-    }
+    return textOf(await this.bytes(limitBytes));
   }
 
   discard(): void {

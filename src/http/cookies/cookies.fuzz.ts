@@ -5,7 +5,7 @@
 import { assert } from '../../core/assert.ts';
 import { SeededRandom } from '../../core/random/seeded-random.ts';
 import { HttpError } from '../errors.ts';
-import { spoilt } from '../testing/spoilt.ts';
+import { mutated } from '../testing/mutate.ts';
 import { UnsendableError } from '../wire/encode-head.ts';
 import { Fields } from '../wire/fields.ts';
 import { isFieldValue, isToken } from '../wire/grammar.ts';
@@ -78,7 +78,7 @@ export const fuzz = {
     const random = new SeededRandom(seed);
     for (let round = 0; round < inputs; round++) {
       const why = `seed ${seed}, round ${round}`;
-      const lines = Array.from({ length: 1 + random.below(2) }, () => spoilt(random, CORPUS, PIECES));
+      const lines = Array.from({ length: 1 + random.below(2) }, () => mutated(random, CORPUS, PIECES));
       checkRead(lines, `${why}: ${JSON.stringify(lines)}`);
       checkSet(anyCookie(random), random, why);
     }

@@ -10,7 +10,7 @@ import type { OutgoingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import { messageOf } from '../../core/errors.ts';
 import type { Host } from '../../core/lifecycle.ts';
 import type { Connection } from '../../core/net/network.ts';
-import { type BodySource, IncomingBody } from '../body.ts';
+import { type BodySource, IncomingBody, releaseBody } from '../body.ts';
 import { HttpError } from '../errors.ts';
 import type { HttpLimits } from '../limits.ts';
 import { problem, problemOf } from '../problem.ts';
@@ -212,14 +212,14 @@ export class Exchange implements BodySource, Informant {
 
   #respond(response: HttpResponse): void {
     if (this.#response !== 'awaited' || this.#stream.closed || this.#stream.destroyed) {
-      release(response.body);
+      releaseBody(response.body);
       return;
     }
     try {
       this.#send(response);
     } catch (thrown) {
       this.#log('error', 'response not sendable', thrown);
-      release(response.body);
+      releaseBody(response.body);
       if (this.#stream.headersSent) this.#stream.close(ERROR.INTERNAL);
       else this.#send(problem(500));
     }
@@ -242,7 +242,7 @@ export class Exchange implements BodySource, Informant {
       waitForTrailers: hasContent && trailers !== undefined,
     });
     if (!hasContent) {
-      if (!(whole instanceof Uint8Array)) release(whole);
+      if (!(whole instanceof Uint8Array)) releaseBody(whole);
       this.#end();
       return;
     }
@@ -374,15 +374,4 @@ export class Exchange implements BodySource, Informant {
 function sizeOf(body: HttpResponse['body'], isHead: boolean): number | undefined {
   if (body === undefined) return isHead ? undefined : 0;
   return body instanceof Uint8Array ? body.length : undefined;
-}
-
-/** Lets go of content that nobody will read. */
-function release(body: HttpResponse['body']): void {
-  if (body === undefined || typeof body === 'string' || body instanceof Uint8Array) return;
-  if ('discard' in body && typeof body.discard === 'function') {
-    body.discard();
-    return;
-  }
-  const released = body[Symbol.asyncIterator]().return?.();
-  released?.catch(() => undefined);
 }

@@ -5,7 +5,7 @@
  */
 import { assert } from '../../core/assert.ts';
 import { SeededRandom } from '../../core/random/seeded-random.ts';
-import { spoilt } from '../testing/spoilt.ts';
+import { mutated } from '../testing/mutate.ts';
 import { UnsendableError } from '../wire/encode-head.ts';
 import {
   type BareItem,
@@ -116,7 +116,7 @@ export const fuzz = {
     const random = new SeededRandom(seed);
     for (let round = 0; round < inputs; round++) {
       const why = `seed ${seed}, round ${round}`;
-      const text = spoilt(random, CORPUS, PIECES);
+      const text = mutated(random, CORPUS, PIECES);
       for (const structure of STRUCTURES) readText(structure, text, why);
       const list = Array.from({ length: random.below(MAX_MEMBERS) }, () => anyMember(random));
       writeValue(() => serialiseList(list), parseList, serialiseList, why);

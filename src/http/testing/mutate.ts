@@ -71,22 +71,32 @@ const MAX_SPAN = 16;
 /** No finding ever needed more; growth by doubling would only cost time. */
 const MAX_LENGTH = 2_048;
 
-/** One of `corpus` with up to four edits, latin1. */
-export function mutated(random: SeededRandom, corpus: readonly string[]): string {
+/** One of `corpus` with up to four edits, latin1. @param tokens what the format gives a meaning to */
+export function mutated(
+  random: SeededRandom,
+  corpus: readonly string[],
+  tokens: readonly string[] = TOKENS,
+): string {
   let text = random.pick(corpus);
-  for (let edits = random.below(MAX_EDITS + 1); edits > 0; edits--) text = edited(random, text, corpus);
+  for (let edits = random.below(MAX_EDITS + 1); edits > 0; edits--)
+    text = edited(random, text, corpus, tokens);
   return text.slice(0, MAX_LENGTH);
 }
 
-function edited(random: SeededRandom, text: string, corpus: readonly string[]): string {
+function edited(
+  random: SeededRandom,
+  text: string,
+  corpus: readonly string[],
+  tokens: readonly string[],
+): string {
   const at = random.below(text.length + 1);
   const before = text.slice(0, at);
   const span = 1 + random.below(MAX_SPAN);
   switch (random.below(6)) {
     case 0:
-      return before + random.pick(TOKENS) + text.slice(at);
+      return before + random.pick(tokens) + text.slice(at);
     case 1:
-      return before + random.pick(TOKENS) + text.slice(at + 1);
+      return before + random.pick(tokens) + text.slice(at + 1);
     case 2:
       return before + text.slice(at + span);
     case 3:
