@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import { Chromium, chromiumIsThere, type Page } from './chromium.ts';
-import { startTestSite, type TestSite } from './http-site.ts';
+import { TestSite } from './http-site.ts';
 
 const skip = chromiumIsThere()
   ? false
@@ -15,8 +15,9 @@ let site: TestSite;
 
 before(async () => {
   if (skip !== false) return;
-  chromium = await Chromium.start();
-  site = await startTestSite();
+  // The certificate is made for the occasion.
+  chromium = await Chromium.start(['--ignore-certificate-errors']);
+  site = await TestSite.start();
 });
 
 after(async () => {
@@ -24,10 +25,10 @@ after(async () => {
   await site?.[Symbol.asyncDispose]();
 });
 
-function inPage(name: string, run: (page: Page) => Promise<void>): void {
+function inPage(name: string, run: (page: Page) => Promise<void>, isSecure = false): void {
   test(name, { skip }, async () => {
     const page = await chromium.newPage();
-    await page.open(`${site.origin}/`);
+    await page.open(`${isSecure ? site.secureOrigin : site.origin}/`);
     await run(page);
     assert.deepEqual(page.errors, []);
   });
@@ -131,7 +132,7 @@ inPage('a jump in a long recording asks for a range from its middle', async (pag
     await sought;
   })()`);
   const starts = site.recordingRanges.map((range) => Number(/^bytes=(\d+)-/.exec(range)?.[1]));
-  assert.ok(Math.max(...starts) > site.recordingBytes / 2, `asked for ${site.recordingRanges.join(', ')}`);
+  assert.ok(Math.max(...starts) > site.recording.length / 2, `asked for ${site.recordingRanges.join(', ')}`);
 });
 
 inPage(
@@ -172,3 +173,74 @@ inPage('a long answer comes compressed, and is read as it was', async (page) => 
   assert.equal(told.length, 290_000);
   assert.ok(told.coded > 0 && told.coded < 29_000, `${told.coded} bytes`);
 });
+
+inPage('an EventSource hears events, reconnects when its stream breaks, and misses none', async (page) => {
+  const heard = await page.evaluate(`new Promise((resolve, reject) => {
+    const source = new EventSource('/events');
+    const publish = (data) => fetch('/events', { method: 'POST', body: data });
+    const heard = [];
+    source.addEventListener('spell', ({ data, lastEventId }) => {
+      heard.push(data);
+      // The first stream ends behind the first event: the second comes while nobody listens.
+      if (heard.length === 1) void publish('Nox\\nand dark').then(() => publish('Accio'));
+      if (heard.length === 3) { source.close(); resolve(heard); }
+    });
+    source.onopen = () => { if (heard.length === 0) void publish('Lumos'); };
+  })`);
+  assert.deepEqual(heard, ['Lumos', 'Nox\nand dark', 'Accio']);
+  assert.equal(site.lastEventIds.length, 2);
+  assert.equal(site.lastEventIds[0], undefined);
+  assert.match(site.lastEventIds[1] ?? '', /\.\d+$/);
+});
+
+inPage('a form with a file arrives as it was filled in', async (page) => {
+  const fields = await page.evaluate(`(async () => {
+    const form = new FormData();
+    form.append('name', 'Lum\u00f8s "the light"\\r\\n');
+    form.append('a "quoted" name', '');
+    form.append('scroll', new File([new Uint8Array(300000)], 'a "b" \u2603.bin'));
+    return (await fetch('/form', { method: 'POST', body: form })).json();
+  })()`);
+  assert.deepEqual(fields, [
+    ['name', 'Lum\u00f8s "the light"\r\n'],
+    ['a "quoted" name', ''],
+    ['scroll', 'a "b" \u2603.bin', 300_000],
+  ]);
+});
+
+inPage('a cookie that was set comes back', async (page) => {
+  const who = await page.evaluate(`(async () => {
+    await fetch('/login', { method: 'POST' });
+    return [await (await fetch('/who')).text(), document.cookie];
+  })()`);
+  assert.deepEqual(who, ['abc', ''], 'and scripts do not see it');
+});
+
+inPage('a page of another origin is let in after it has asked', async (page) => {
+  const answer = await page.evaluate(`(async () => {
+    const response = await fetch('${site.otherOrigin}/', { method: 'PUT', headers: { 'X-Spell': 'Lumos' } });
+    return response.text();
+  })()`);
+  assert.equal(answer, 'PUT Lumos');
+});
+
+inPage(
+  'over TLS the browser chooses HTTP/2, and sends a stream',
+  async (page) => {
+    const told = await page.evaluate(`(async () => {
+      let sent = 0;
+      const body = new ReadableStream({
+        pull(controller) {
+          if (sent === 20) return controller.close();
+          controller.enqueue(new Uint8Array(50000).fill(sent++));
+        },
+      });
+      const response = await fetch('/stream', { method: 'POST', body, duplex: 'half' });
+      const { bytes, version } = await response.json();
+      const [entry] = performance.getEntriesByName(response.url);
+      return { bytes, version, protocol: entry.nextHopProtocol };
+    })()`);
+    assert.deepEqual(told, { bytes: 1_000_000, version: '2', protocol: 'h2' });
+  },
+  true,
+);
