@@ -31,6 +31,7 @@ import {
   UnsendableError,
 } from './wire/encode-head.ts';
 import { badLineEnding, type Fields, NO_FIELDS } from './wire/fields.ts';
+import { FieldsMemo } from './wire/fields-memo.ts';
 import type { Framing } from './wire/framing.ts';
 import { decimal, equalsIgnoreCase, listElements } from './wire/grammar.ts';
 import { HeadEnd, type SectionFault } from './wire/head-end.ts';
@@ -121,6 +122,7 @@ export class HttpSession {
   readonly #limits: HttpLimits;
   readonly #input = new Input();
   readonly #headEnd = new HeadEnd();
+  readonly #fieldsMemo = new FieldsMemo();
   #request: HalfState = 'idle';
   #response: HalfState = 'idle';
   #keepAlive = true;
@@ -373,7 +375,7 @@ export class HttpSession {
   }
 
   #parseHead(text: string, from: number, to: number): RequestHead | ResponseHead | Malformed {
-    if (this.role === 'server') return parseRequestHead(text, from, to, this.#limits);
+    if (this.role === 'server') return parseRequestHead(text, from, to, this.#limits, this.#fieldsMemo);
     return parseResponseHead(text, from, to, this.#method, this.#limits);
   }
 

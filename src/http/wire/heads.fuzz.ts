@@ -9,6 +9,7 @@ import { BAD_REQUESTS, BAD_RESPONSES } from '../testing/attacks.ts';
 import { mutated } from '../testing/mutate.ts';
 import { encodeFields, encodeRequestLine } from './encode-head.ts';
 import type { Fields } from './fields.ts';
+import { FieldsMemo } from './fields-memo.ts';
 import type { Malformed } from './malformed.ts';
 import { parseRequestHead } from './request-head.ts';
 import { parseResponseHead } from './response-head.ts';
@@ -53,13 +54,13 @@ function headOf(text: string): string {
 }
 
 function checkRequest(text: string, why: string): void {
-  const head = parseRequestHead(text, 0, text.length, DEFAULT_HTTP_LIMITS);
+  const head = parseRequestHead(text, 0, text.length, DEFAULT_HTTP_LIMITS, new FieldsMemo());
   if (head.kind === 'malformed') return checkRefusal(head, why);
   checkFields(head.fields, why);
   if (head.target !== '*' && !head.target.startsWith('/')) assert(head.method === 'CONNECT', why);
   const again = encodeRequestLine(head.method, head.target) + encodeFields([...head.fields]);
   const written = head.version === '1.1' ? again : again.replace('HTTP/1.1', 'HTTP/1.0');
-  const second = parseRequestHead(written, 0, written.length, DEFAULT_HTTP_LIMITS);
+  const second = parseRequestHead(written, 0, written.length, DEFAULT_HTTP_LIMITS, new FieldsMemo());
   assert(second.kind === 'request', why);
   assert(JSON.stringify([...second.fields]) === JSON.stringify([...head.fields]), why);
   assert(JSON.stringify({ ...second, fields: 0 }) === JSON.stringify({ ...head, fields: 0 }), why);

@@ -11,8 +11,9 @@
  *   asterisk-form    *                    OPTIONS only
  */
 import type { HttpLimits } from '../limits.ts';
-import { badLineEnding, type Fields, parseFields } from './fields.ts';
-import { type Framing, isPersistent, NO_CONTENT, readControl } from './framing.ts';
+import { badLineEnding, type Fields } from './fields.ts';
+import type { FieldsMemo } from './fields-memo.ts';
+import { type Framing, isPersistent, NO_CONTENT } from './framing.ts';
 import { decimal, equalsIgnoreCase, isHostAndPort, isToken, TARGET, TOKEN } from './grammar.ts';
 import { type Malformed, malformed } from './malformed.ts';
 
@@ -47,20 +48,23 @@ export type RequestHeadLimits = Pick<
   'requestLineBytes' | 'methodBytes' | 'fieldCount' | 'fieldBytes' | 'bodyBytes'
 >;
 
-/** @param text latin1; from `from` up to `to` it holds the head, each line with its CRLF, without the empty line */
+/**
+ * @param text latin1; from `from` up to `to` it holds the head, each line with its CRLF, without the empty line
+ * @param memo the connection's
+ */
 export function parseRequestHead(
   text: string,
   from: number,
   to: number,
   limits: RequestHeadLimits,
+  memo: FieldsMemo,
 ): RequestHead | Malformed {
   const lineEnd = text.indexOf('\r\n', from);
   const line = parseRequestLine(text, from, lineEnd, limits);
   if (line.kind === 'malformed') return line;
-  const fields = parseFields(text, lineEnd + 2, to, limits);
-  if ('kind' in fields) return fields;
-  const control = readControl(fields, line.version);
-  if ('kind' in control) return control;
+  const parsed = memo.parse(text, lineEnd + 2, to, line.version, limits);
+  if (parsed.kind === 'malformed') return parsed;
+  const { fields, control } = parsed;
 
   const target = checkTarget(line, control.host);
   if (typeof target !== 'string') return target;
