@@ -89,14 +89,10 @@ async function withstand(server: HttpServer, counted: Counted, args: readonly st
   });
   const { network } = testHost('client');
   counted.attacks = 0;
-  const client = createHttpClient({
-    network,
-    clock: systemClock,
-    maxConnections: NORMAL_CLIENTS,
-    maxConnectionsPerOrigin: NORMAL_CLIENTS,
-  });
   const seen = { answered: 0, slowestMs: 0, mostConnections: 0 };
+  // Each has a pool of its own, and so a connection of its own.
   const normal = async (): Promise<void> => {
+    await using client = createHttpClient({ network, clock: systemClock });
     await sleep(Math.random() * THINK_MS);
     while (!isOver) {
       const startedAt = performance.now();
@@ -109,7 +105,6 @@ async function withstand(server: HttpServer, counted: Counted, args: readonly st
     }
   };
   await Promise.all(Array.from({ length: NORMAL_CLIENTS }, normal));
-  await client.close();
   const patience = AbortSignal.timeout(10_000);
   while (server.connectionCount > 0) {
     assert.ok(!patience.aborted, `${server.connectionCount} connections are left`);
