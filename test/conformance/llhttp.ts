@@ -93,6 +93,10 @@ const DEVIATIONS: ReadonlyMap<string, string> = new Map([
     'request/invalid.md: HTTP protocol and ANNOUNCE method',
     'RFC 9110 section 9.1: the set of methods is open; whether one is known is for the handler to say (405, 501)',
   ],
+  [
+    'request/method.md: CONNECT with body',
+    'RFC 9110 section 9.3.6: CONNECT has no content; where peers disagree about it, it is refused',
+  ],
   ['request/method.md: M-SEARCH request', 'RFC 9112 section 3.2.4: the target * belongs to OPTIONS only'],
   ['request/method.md: SOURCE request with ICE', 'RFC 9112 section 2.3: the version is HTTP/…'],
   ['request/method.md: OPTIONS request with RTSP', 'RFC 9112 section 2.3: the version is HTTP/…'],

@@ -240,6 +240,8 @@ const REQUESTS: readonly Case[] = [
   ['CONNECT without a port', request('CONNECT a HTTP/1.1', 'Host: a')],
   ['CONNECT to an address without a port', request('CONNECT [::1] HTTP/1.1', 'Host: a')],
   ['CONNECT to a URI', request('CONNECT http://a:80/ HTTP/1.1', 'Host: a:80')],
+  ['CONNECT with a length', request('CONNECT a:80 HTTP/1.1', 'Host: a:80', 'Content-Length: 5')],
+  ['CONNECT with chunks', request('CONNECT a:80 HTTP/1.1', 'Host: a:80', 'Transfer-Encoding: chunked')],
   // Host.
   ['no Host', request('GET / HTTP/1.1')],
   ['two Hosts', request('GET / HTTP/1.1', 'Host: a', 'Host: a')],

@@ -71,9 +71,12 @@ export function parseRequestHead(
   if (control.expect !== undefined && !equalsIgnoreCase(control.expect, '100-continue')) {
     return malformed('bad-expect', 'the only expectation known is 100-continue', 417);
   }
-  // What follows CONNECT is a tunnel's, never a body or a next request. RFC 9110 section 9.3.6.
+  // What follows CONNECT is a tunnel's, never content or a next request: who declares content meant something else.
+  // RFC 9110 section 9.3.6.
   const tunnel = line.method === 'CONNECT';
-  const framing = tunnel ? NO_CONTENT : (control.framing ?? NO_CONTENT);
+  if (tunnel && control.framing !== undefined)
+    return malformed('unexpected-content', 'a CONNECT request has no content');
+  const framing = control.framing ?? NO_CONTENT;
   if (framing.kind === 'length' && framing.sizeBytes > limits.bodyBytes) {
     return malformed('content-too-large', 'the content is too large', 413);
   }
