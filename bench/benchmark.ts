@@ -58,8 +58,10 @@ export interface Workload {
   readonly before?: Pair<() => Promise<void>>;
   /** When other processes serve this load than the contest's. */
   readonly cpu?: Pair<CpuMeter>;
-  /** The ratio of rates to be reached; `reported` when there will be none. */
+  /** The ratio to be reached; `reported` when there will be none. */
   readonly goal?: number | 'reported';
+  /** Of what: of operations per second (the default), or per second of the server's CPU time. */
+  readonly goalOf?: 'rate' | 'cpu';
   /** Preparing the benchmark did the same: no round that is not counted. */
   readonly isWarm?: boolean;
 }

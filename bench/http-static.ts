@@ -39,7 +39,7 @@ async function prepare(place: Place): Promise<Contest> {
       operation: 'file',
       load: { ours: await load(ours.port), peer: await load(port) },
     };
-    return goal === undefined ? workload : { ...workload, goal };
+    return goal === undefined ? workload : { ...workload, goal, goalOf: 'cpu' };
   };
   return {
     peer: await nginxVersion(place),

@@ -55,12 +55,13 @@ async function prepare(place: Place, rival: Rival): Promise<Contest> {
     peer: title,
     cpu: { ours: ours.peer.cpuMicros, peer: peer.peer.cpuMicros },
     workloads: [
-      { name: 'json', operation: 'request', load: await load(), goal: goals.single },
+      { name: 'json', operation: 'request', load: await load(), goal: goals.single, goalOf: 'cpu' },
       {
         name: 'json-pipelined-16',
         operation: 'request',
         load: await load(pipelined(16)),
         goal: goals.pipelined,
+        goalOf: 'cpu',
       },
     ],
     probes: rival.isMeasuredIdle === true ? [() => idleMemory(ours, peer)] : [],

@@ -30,6 +30,7 @@ export interface Measurement {
   readonly cpu: Ratio;
   readonly rounds: readonly Pair<Figure>[];
   readonly goal?: number | 'reported';
+  readonly goalOf: 'rate' | 'cpu';
 }
 
 /** Measures all workloads, the rounds of each in a row, after one round of each side that is not counted. */
@@ -72,6 +73,7 @@ async function measureWorkload(workload: Workload, cpu: Pair<CpuMeter>, count: n
     cpu: ratioOf(rounds.map(({ ours, peer }) => peer.cpuMicros / ours.cpuMicros)),
     rounds,
     ...(workload.goal === undefined ? {} : { goal: workload.goal }),
+    goalOf: workload.goalOf ?? 'rate',
   };
 }
 

@@ -13,10 +13,11 @@ const measurement: Measurement = {
   rate: ratio,
   cpu: ratio,
   rounds: [],
+  goalOf: 'rate',
 };
 
-function linesOf(goal: Measurement['goal']): string[] {
-  const measured = goal === undefined ? measurement : { ...measurement, goal };
+function linesOf(goal: Measurement['goal'], goalOf: Measurement['goalOf'] = 'rate'): string[] {
+  const measured = goal === undefined ? measurement : { ...measurement, goal, goalOf };
   return describeRatios({ service: 'cache', compared: '', measurements: [measured] }).split('\n');
 }
 
@@ -30,6 +31,10 @@ test('a ratio says its goal, that there is none yet, or that there will be none'
     'ratio cache.read.rate: 1.50 (goal: 0.8)',
     'ratio cache.read.cpu: 1.50 (reported)',
     '',
+  ]);
+  assert.deepEqual(linesOf(0.8, 'cpu').slice(0, 2), [
+    'ratio cache.read.rate: 1.50 (reported)',
+    'ratio cache.read.cpu: 1.50 (goal: 0.8)',
   ]);
   assert.equal(linesOf('reported')[0], 'ratio cache.read.rate: 1.50 (reported)');
 });

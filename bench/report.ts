@@ -47,10 +47,13 @@ function span({ lowest, highest }: Ratio): string {
 /** The last lines of a run. */
 export function describeRatios({ service, measurements, findings = [], skipped }: Result): string {
   if (skipped !== undefined) return `skipped ${service}: ${skipped}\n`;
-  const ratios = measurements.flatMap(({ name, rate, cpu, goal }) => [
-    ratioLine(`${service}.${name}.rate`, rate, goal),
-    ratioLine(`${service}.${name}.cpu`, cpu, goal === undefined ? undefined : 'reported'),
-  ]);
+  const ratios = measurements.flatMap(({ name, rate, cpu, goal, goalOf }) => {
+    const other = goal === undefined ? undefined : 'reported';
+    return [
+      ratioLine(`${service}.${name}.rate`, rate, goalOf === 'rate' ? goal : other),
+      ratioLine(`${service}.${name}.cpu`, cpu, goalOf === 'cpu' ? goal : other),
+    ];
+  });
   return [...ratios, ...findings.map((finding) => findingLine(service, finding))].join('');
 }
 

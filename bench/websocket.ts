@@ -41,5 +41,6 @@ function workload(
     load: { ours: ours.load, peer: peer.load },
     before: { ours: ours.before, peer: peer.before },
     goal: GOAL,
+    goalOf: 'cpu',
   };
 }
