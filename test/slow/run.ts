@@ -26,8 +26,8 @@ const LIMITS = {
   keepAliveTimeoutMs: 2_000,
   closeTimeoutMs: 500,
 };
-/** A machine under attack may be slow; a client in a queue behind the attackers would wait for seconds. */
-const PATIENCE_MS = 1_500;
+/** A busy machine under attack may be slow; a client in a queue behind the attackers would wait for the whole attack. */
+const PATIENCE_MS = 5_000;
 /** Between two requests of a normal client. */
 const THINK_MS = 1_000;
 const PAUSE_MS = 20;
