@@ -18,6 +18,8 @@ test('the demo passes in memory, and nothing is left open', async () => {
   const octet = await startOctet({ ...spells, baseDir });
   await runDemo({ env: octet.env, adminUrls: [octet.env['OCTET_ADMIN_URL'] ?? ''], print: () => undefined });
   await octet.close();
+  // What is closed goes off the list at the end of a turn of the event loop.
+  for (let turns = 0; turns < 2; turns++) await new Promise((resolve) => setImmediate(resolve));
   assert.equal(process.getActiveResourcesInfo().filter(isServer).length, before);
 });
 
