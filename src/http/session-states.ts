@@ -35,19 +35,27 @@ export type Step =
 
 export type Half = 'request' | 'response';
 
-/** All steps in the same order, so that what leads from each state has the same layout. */
-const NOWHERE: Readonly<Record<Step, undefined>> = {
-  request: undefined,
-  informational: undefined,
-  head: undefined,
-  data: undefined,
-  end: undefined,
-  switch: undefined,
-  reuse: undefined,
-  retire: undefined,
-  close: undefined,
-  fail: undefined,
-};
+/** The steps by number, so that what a state leads to is an element of a list. */
+export const STEP = {
+  request: 0,
+  informational: 1,
+  head: 2,
+  data: 3,
+  end: 4,
+  switch: 5,
+  reuse: 6,
+  retire: 7,
+  close: 8,
+  fail: 9,
+} as const satisfies Record<Step, number>;
+
+export type StepIndex = (typeof STEP)[Step];
+
+const STEPS = Object.keys(STEP) as Step[];
+
+export function stepName(step: StepIndex): Step {
+  return STEPS[step]!;
+}
 
 type Table = Readonly<Record<Half, Readonly<Record<HalfState, Readonly<Partial<Record<Step, HalfState>>>>>>>;
 
@@ -81,22 +89,25 @@ export const TRANSITIONS = {
   },
 } as const satisfies Table;
 
-/** A state of one half, and the states that each step leads to from there; undefined where a step is not allowed. */
+/** A state of one half. */
 export interface State {
   readonly name: HalfState;
-  readonly after: Readonly<Record<Step, State | undefined>>;
+  /** By `StepIndex`: the state that the step leads to; undefined where it is not allowed. */
+  readonly after: readonly (State | undefined)[];
 }
 
-/** The table as states that know each other, so that a step is one look-up: eight of them are taken for a request. */
+/** The table as states that know each other: eight steps are taken for a request, so that looking them up by name shows. */
 export const STATES = { request: statesOf('request'), response: statesOf('response') } as const;
 
 function statesOf(half: Half): Readonly<Record<HalfState, State>> {
   const table: Table[Half] = TRANSITIONS[half];
-  const states = {} as Record<HalfState, { name: HalfState; after: State['after'] }>;
-  for (const name of Object.keys(table) as HalfState[]) states[name] = { name, after: NOWHERE };
-  for (const [name, row] of Object.entries(table) as [HalfState, Table[Half][HalfState]][]) {
-    const leads = Object.entries(row).map(([step, to]) => [step, states[to]] as const);
-    states[name].after = { ...NOWHERE, ...Object.fromEntries(leads) };
+  const states = {} as Record<HalfState, { name: HalfState; after: (State | undefined)[] }>;
+  for (const name of Object.keys(table) as HalfState[]) states[name] = { name, after: [] };
+  for (const { name, after } of Object.values(states)) {
+    for (const step of STEPS) {
+      const to = table[name][step];
+      after.push(to && states[to]);
+    }
   }
   return states;
 }

@@ -13,7 +13,15 @@
  */
 import { AssertionFailed, assert } from '../core/assert.ts';
 import type { HttpLimits } from './limits.ts';
-import { type Half, type HalfState, STATES, type State, type Step } from './session-states.ts';
+import {
+  type Half,
+  type HalfState,
+  STATES,
+  STEP,
+  type State,
+  type StepIndex,
+  stepName,
+} from './session-states.ts';
 import type { HeaderList } from './types.ts';
 import {
   type BodyDecoder,
@@ -281,8 +289,8 @@ export class HttpSession {
     const head = this.#takeHead();
     if (head === undefined) return this.#headIncomplete();
     if (head.kind !== 'request') return head;
-    this.#step('request', 'head');
-    this.#step('response', 'request');
+    this.#step('request', STEP.head);
+    this.#step('response', STEP.request);
     this.#method = head.method;
     this.#peerVersion = head.version;
     this.#upgradeAsked = head.upgrade;
@@ -302,7 +310,7 @@ export class HttpSession {
     if (head.kind !== 'response') return head;
     if (head.status === 101) return this.#switchProtocols(head);
     if (head.status < 200) return this.#informational(head);
-    this.#step('response', 'head');
+    this.#step('response', STEP.head);
     this.#peerVersion = head.version;
     this.#awaitingContinue = false;
     if (!head.keepAlive) this.#keepAlive = false;
@@ -314,7 +322,7 @@ export class HttpSession {
     if (++this.#informationalCount > this.#limits.informationalCount) {
       return malformed('too-many-informational', 'too many informational responses', 502);
     }
-    this.#step('response', 'informational');
+    this.#step('response', STEP.informational);
     if (head.status === 100) this.#awaitingContinue = false;
     return { kind: 'informational', head };
   }
@@ -324,8 +332,8 @@ export class HttpSession {
     if (this.#upgradeAsked === undefined || head.upgrade === undefined || this.#request.name !== 'done') {
       return malformed('unsolicited', 'a switch of protocols that was not asked for', 502);
     }
-    this.#step('request', 'switch');
-    this.#step('response', 'switch');
+    this.#step('request', STEP.switch);
+    this.#step('response', STEP.switch);
     return { kind: 'switched', head };
   }
 
@@ -385,7 +393,7 @@ export class HttpSession {
   #headIncomplete(): SessionEvent {
     if (!this.#ended) return NEED_DATA;
     if (this.#input.length > 0) return malformed('truncated', 'the connection ended inside a head');
-    this.#step(this.#ours === 'request' ? 'response' : 'request', 'close');
+    this.#step(this.#ours === 'request' ? 'response' : 'request', STEP.close);
     return CLOSED;
   }
 
@@ -428,7 +436,7 @@ export class HttpSession {
     this.#decoder = undefined;
     if (this.role === 'server') this.#awaitingContinue = false;
     this.#handlerSince = now;
-    this.#step(this.role === 'server' ? 'request' : 'response', 'end');
+    this.#step(this.role === 'server' ? 'request' : 'response', STEP.end);
     this.#settle(now);
     return end;
   }
@@ -444,7 +452,7 @@ export class HttpSession {
 
   #failReading(): void {
     this.#keepAlive = false;
-    this.#step(this.role === 'server' ? 'request' : 'response', 'fail');
+    this.#step(this.role === 'server' ? 'request' : 'response', STEP.fail);
     this.#input.clear();
   }
 
@@ -469,8 +477,8 @@ export class HttpSession {
       head += `Connection: upgrade\r\n${encodeField('Upgrade', request.upgrade)}`;
     if (request.close === true) head += 'Connection: close\r\n';
     if (request.expectContinue === true) head += 'Expect: 100-continue\r\n';
-    this.#step('request', 'head');
-    this.#step('response', 'request');
+    this.#step('request', STEP.head);
+    this.#step('response', STEP.request);
     this.#output.text(`${head}\r\n`);
     this.#method = request.method;
     this.#upgradeAsked = request.upgrade;
@@ -494,7 +502,7 @@ export class HttpSession {
       throw new UnsendableError('an informational response has no content');
     const text = `${encodeStatusLine(status)}${encodeFields(headers)}\r\n`;
     if (this.#peerVersion === '1.0') return;
-    this.#step('response', 'informational');
+    this.#step('response', STEP.informational);
     if (status === 100) this.#awaitingContinue = false;
     this.#output.text(text);
   }
@@ -511,7 +519,7 @@ export class HttpSession {
     // A client that still waits for 100 may or may not send its content: the connection cannot go on.
     if (this.#awaitingContinue) this.#keepAlive = false;
     const head = this.#responseHeadText(response);
-    this.#step('response', 'head');
+    this.#step('response', STEP.head);
     this.#output.text(head);
     return this.#outgoing !== 'none';
   }
@@ -564,8 +572,8 @@ export class HttpSession {
     if (!others.some(([name]) => equalsIgnoreCase(name, 'upgrade')))
       throw new UnsendableError('a switch that does not name its protocol');
     const text = `${encodeStatusLine(101)}${response.stamp ?? ''}Connection: upgrade\r\n${encodeFields(others)}\r\n`;
-    this.#step('response', 'switch');
-    this.#step('request', 'switch');
+    this.#step('response', STEP.switch);
+    this.#step('request', STEP.switch);
     this.#output.text(text);
     return false;
   }
@@ -573,7 +581,7 @@ export class HttpSession {
   /** Content of our message; text has one byte per character. @throws UnsendableError when it is longer than declared */
   sendData(bytes: string | Uint8Array): void {
     if (bytes.length === 0) return;
-    this.#step(this.#ours, 'data');
+    this.#step(this.#ours, STEP.data);
     switch (this.#outgoing) {
       case 'none':
         return;
@@ -603,7 +611,7 @@ export class HttpSession {
       throw new UnsendableError('Content-Length and trailers exclude each other');
     if (this.#outgoing === 'chunked') this.#output.text(`0\r\n${encodeTrailers(trailers)}\r\n`);
     this.#outgoing = 'none';
-    this.#step(this.#ours, 'end');
+    this.#step(this.#ours, STEP.end);
     this.#settle(now);
   }
 
@@ -620,8 +628,8 @@ export class HttpSession {
   /** After both halves are done: a fresh exchange, or the way to the close. */
   #settle(now: number): void {
     if (this.#request.name === 'done' && this.#response.name === 'done' && this.#keepAlive) {
-      this.#step('request', 'reuse');
-      this.#step('response', 'reuse');
+      this.#step('request', STEP.reuse);
+      this.#step('response', STEP.reuse);
       this.#since = now;
       if (this.#input.length > 0) this.#headSince = now;
       return;
@@ -633,18 +641,18 @@ export class HttpSession {
       (idle && this.#graceUntil === undefined) ||
       (this.#request.name === 'done' && this.#response.name === 'done')
     ) {
-      this.#step('request', 'retire');
-      this.#step('response', 'retire');
+      this.#step('request', STEP.retire);
+      this.#step('response', STEP.retire);
     } else if (this.#request.name === 'error' && this.#response.name === 'done') {
-      this.#step('response', 'retire');
+      this.#step('response', STEP.retire);
     }
   }
 
-  #step(half: Half, step: Step): void {
+  #step(half: Half, step: StepIndex): void {
     const from = half === 'request' ? this.#request : this.#response;
     const to = from.after[step];
     // Not an assert: its words would be put together at every step.
-    if (to === undefined) throw new AssertionFailed(`${half} cannot ${step} while ${from.name}`);
+    if (to === undefined) throw new AssertionFailed(`${half} cannot ${stepName(step)} while ${from.name}`);
     if (half === 'request') this.#request = to;
     else this.#response = to;
   }

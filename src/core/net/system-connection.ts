@@ -8,6 +8,7 @@ import { messageOf } from '../errors.ts';
 import type { Clock, Timer } from '../time/clock.ts';
 import { NetError } from './errors.ts';
 import { IdleWatch } from './idle-watch.ts';
+import { LeanSocket, type Receive } from './lean-socket.ts';
 import { TLS_ACCEPT_TIMEOUT_MS } from './limits.ts';
 import type {
   Connection,
@@ -18,7 +19,6 @@ import type {
   TlsClientOptions,
   TlsServerOptions,
 } from './network.ts';
-import type { Receive } from './shared-reads.ts';
 import { acceptOptions, clientRefusal, peerIdentityOf } from './tls-server.ts';
 
 /** A handshake as the client that is not over by then is abandoned. */
@@ -81,7 +81,7 @@ export class SystemConnection implements Connection {
   }
 
   get bufferedBytes(): number {
-    return this.#socket.writableLength;
+    return bufferedBytes(this.#socket);
   }
 
   get destroyed(): boolean {
@@ -101,8 +101,9 @@ export class SystemConnection implements Connection {
   write(bytes: Uint8Array | string): boolean {
     const socket = this.#socket;
     if (socket.destroyed || socket.writableEnded) return false;
-    if (socket.writableLength > this.#limits.maxBufferedBytes) {
-      this.destroy(new NetError('peer-not-reading', `${socket.writableLength} bytes unread by the peer`));
+    const waitingBytes = bufferedBytes(socket);
+    if (waitingBytes > this.#limits.maxBufferedBytes) {
+      this.destroy(new NetError('peer-not-reading', `${waitingBytes} bytes unread by the peer`));
       return false;
     }
     this.#idle.touch();
@@ -133,13 +134,13 @@ export class SystemConnection implements Connection {
     else socket.end(bytes);
     // Only by reading on do we see the peer's close; what still arrives is the handler's to ignore.
     this.resume();
-    if (this.#closeTimer === undefined) this.#awaitClose(socket.writableLength);
+    if (this.#closeTimer === undefined) this.#awaitClose(bufferedBytes(socket));
   }
 
   /** Gives up on a peer that neither takes what is left nor closes; as long as it reads, it has time. */
   #awaitClose(leftBytes: number): void {
     this.#closeTimer = this.#clock.schedule(this.#limits.closeTimeoutMs, () => {
-      const stillLeftBytes = this.#socket.writableLength;
+      const stillLeftBytes = bufferedBytes(this.#socket);
       if (stillLeftBytes < leftBytes) this.#awaitClose(stillLeftBytes);
       else this.destroy();
     });
@@ -275,11 +276,15 @@ function nameOptions(name: string): { host: string; servername?: string } {
   return net.isIP(name) === 0 ? { host: name, servername: name } : { host: name };
 }
 
+function bufferedBytes(socket: net.Socket): number {
+  return socket instanceof LeanSocket ? socket.unsentBytes : socket.writableLength;
+}
+
 /**
  * Bytes of the write under way that the operating system has not taken. `writableLength` falls only when all of a
  * write is taken, which for a large one and a slow peer may be long; node:net's own idle timeout looks here too.
  */
 function unsentBytes(socket: net.Socket): number {
   const { _handle: handle } = socket as { _handle?: { writeQueueSize?: number } | null };
-  return handle?.writeQueueSize ?? socket.writableLength;
+  return handle?.writeQueueSize ?? bufferedBytes(socket);
 }

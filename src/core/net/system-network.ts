@@ -5,6 +5,7 @@ import { codeOf, messageOf } from '../errors.ts';
 import type { Clock } from '../time/clock.ts';
 import { systemClock } from '../time/system-clock.ts';
 import { NetError } from './errors.ts';
+import { LeanSockets, type Receive } from './lean-socket.ts';
 import { CLIENT_CLOSE_TIMEOUT_MS, DEFAULT_DRAIN_TIMEOUT_MS, DEFAULT_MAX_BUFFERED_BYTES } from './limits.ts';
 import type {
   Connection,
@@ -17,7 +18,6 @@ import type {
   UdpSocket,
 } from './network.ts';
 import { findPortHolder } from './port-holder.ts';
-import { type Receive, SharedReads } from './shared-reads.ts';
 import { type Incoming, SystemConnection } from './system-connection.ts';
 import { acceptOptions } from './tls-server.ts';
 
@@ -27,7 +27,7 @@ const REFUSAL_TIMEOUT_MS = 1_000;
 /** What the sockets of one network share. */
 interface Shared {
   readonly clock: Clock;
-  readonly reads: SharedReads;
+  readonly sockets: LeanSockets;
   nextId(): number;
 }
 
@@ -37,7 +37,7 @@ interface Shared {
  */
 export function createSystemNetwork(clock: Clock = systemClock): Network {
   let lastId = 0;
-  const shared: Shared = { clock, reads: new SharedReads(), nextId: () => ++lastId };
+  const shared: Shared = { clock, sockets: new LeanSockets(), nextId: () => ++lastId };
   return {
     listen: (options, accept) => listen(options, accept, shared),
     connect: (options) => connect(options, shared),
@@ -50,7 +50,7 @@ export const systemNetwork: Network = createSystemNetwork();
 async function listen(
   options: ListenOptions,
   accept: (connection: Connection) => void,
-  { clock, reads, nextId }: Shared,
+  { clock, sockets, nextId }: Shared,
 ): Promise<Listener> {
   let { tls } = options;
   // A certificate that cannot be used is found now, not by the first client.
@@ -62,7 +62,7 @@ async function listen(
   server.on('connection', (socket) => {
     if (open.size >= options.limits.maxConnections) return refuse(socket, options.refuse, clock);
     const incoming: Incoming = (receive) =>
-      tls === undefined ? (reads.adopt(socket, receive) ?? socket) : socket;
+      tls === undefined ? (sockets.adopt(socket, receive) ?? socket) : socket;
     const connection = new SystemConnection(nextId(), incoming, options.limits, clock, () => {
       open.delete(connection);
       if (open.size === 0) for (const tell of emptied) tell();
@@ -141,7 +141,7 @@ async function bindError(cause: unknown, host: string, port: number): Promise<Ne
   return new NetError('address-in-use', `port ${port} on ${host} is taken by ${by}`, { cause, port });
 }
 
-async function connect(options: ConnectOptions, { clock, reads, nextId }: Shared): Promise<Connection> {
+async function connect(options: ConnectOptions, { clock, sockets, nextId }: Shared): Promise<Connection> {
   const limits = {
     maxConnections: 1,
     firstByteTimeoutMs: 0,
@@ -149,7 +149,7 @@ async function connect(options: ConnectOptions, { clock, reads, nextId }: Shared
     maxBufferedBytes: options.maxBufferedBytes ?? DEFAULT_MAX_BUFFERED_BYTES,
     closeTimeoutMs: CLIENT_CLOSE_TIMEOUT_MS,
   };
-  const incoming = await connectSocket(options, clock, reads);
+  const incoming = await connectSocket(options, clock, sockets);
   const connection = new SystemConnection(nextId(), incoming, limits, clock, () => undefined);
   if (options.tls === undefined) return connection;
   const timer = clock.schedule(options.timeoutMs, () => connection.destroy());
@@ -161,7 +161,7 @@ async function connect(options: ConnectOptions, { clock, reads, nextId }: Shared
   return connection;
 }
 
-function connectSocket(options: ConnectOptions, clock: Clock, reads: SharedReads): Promise<Incoming> {
+function connectSocket(options: ConnectOptions, clock: Clock, sockets: LeanSockets): Promise<Incoming> {
   const where = `${options.host}:${options.port}`;
   const { promise, resolve, reject } = Promise.withResolvers<Incoming>();
   // Nothing is read before the connection is there to receive it.
@@ -170,13 +170,11 @@ function connectSocket(options: ConnectOptions, clock: Clock, reads: SharedReads
     reject(options.signal.reason);
     return promise;
   }
-  const socket = net.connect({
-    host: options.host,
-    port: options.port,
-    allowHalfOpen: true,
-    noDelay: true,
-    ...(options.tls === undefined && { onread: reads.onread((chunk) => receive(chunk)) }),
-  });
+  const plain = options.tls === undefined;
+  const socket = plain
+    ? sockets.create((chunk) => receive(chunk))
+    : new net.Socket({ allowHalfOpen: true, noDelay: true });
+  socket.connect({ host: options.host, port: options.port });
   const settle = (): void => {
     timer.cancel();
     options.signal?.removeEventListener('abort', aborted);
