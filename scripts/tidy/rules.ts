@@ -11,7 +11,7 @@ export interface Room {
   readonly core: readonly string[];
   /** `node:` modules. */
   readonly node: readonly string[];
-  /** May import `src/http`. */
+  /** May import the faces of `src/http`. */
   readonly http: boolean;
   /** npm packages. */
   readonly packages: readonly string[];
@@ -94,6 +94,23 @@ export const wrappedModules: Readonly<Record<string, string>> = {
   http2: 'src/http/http2/',
   stream: 'src/http/http2/',
 };
+
+/**
+ * The faces of the HTTP library, as folders of `src/http`: '' is the library itself, the others are loaded by whoever
+ * needs them. Services and the command import nothing else of it.
+ */
+export const httpFaces: readonly string[] = [
+  '',
+  'content',
+  'cookies',
+  'cors',
+  'events',
+  'forms',
+  'observe',
+  'rate-limit',
+  'structured-fields',
+  'websocket',
+];
 
 /** service → services whose client it may use, through their index.ts. */
 export const serviceArrows: Readonly<Record<string, readonly string[]>> = {

@@ -17,6 +17,10 @@ const refused: [rule: string, file: string, text: string][] = [
   ['http imports only core', 'src/http/x.ts', "import { a } from '../cache/index.ts';"],
   ['HTTP/2 stays in its room', 'src/http/server.ts', "import http2 from 'node:http2';"],
   ['its room opens no sockets', 'src/http/http2/x.ts', "import net from 'node:net';"],
+  ['http is met at its faces', 'src/api/server.ts', "import { a } from '../http/session.ts';"],
+  ['not every folder is a face', 'src/api/server.ts', "import { a } from '../http/router/index.ts';"],
+  ['a face is its index.ts', 'src/api/server.ts', "import { a } from '../http/content/range.ts';"],
+  ['the command knows faces only', 'src/cli/x.ts', "import { a } from '../http/client/index.ts';"],
   ['wire does not know its session', 'src/dns/wire/x.ts', "import { a } from '../session.ts';"],
   ['wire opens no sockets', 'src/dns/wire/x.ts', "import net from 'node:net';"],
   ['session does not know its server', 'src/queue/session.ts', "import { a } from './server.ts';"],
@@ -48,6 +52,8 @@ for (const [rule, file, text] of refused) {
 const allowed: [why: string, file: string, text: string][] = [
   ['wire reads bytes', 'src/dns/wire/x.ts', "import { a } from '../../core/bytes/reader.ts';"],
   ['HTTP/2 has a room', 'src/http/http2/x.ts', "import http2 from 'node:http2';"],
+  ['http has a face', 'src/api/server.ts', "import { a } from '../http/index.ts';"],
+  ['its folders have faces too', 'src/queue/server/x.ts', "import { a } from '../../http/events/index.ts';"],
   ['server joins its rooms', 'src/dns/server.ts', "import { a } from './engine/zone.ts';"],
   ['api uses clients', 'src/api/server.ts', "import { a } from '../database/index.ts';"],
   [

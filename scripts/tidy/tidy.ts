@@ -4,6 +4,7 @@
 import {
   coreArrows,
   emptyNames,
+  httpFaces,
   kernelOnly,
   type Room,
   rooms,
@@ -79,7 +80,8 @@ function refusal(file: string, target: string): string | undefined {
     return roomOf(from).core.some((name) => name === '*' || name === to.room)
       ? undefined
       : `the ${from.room} room may not import core/${to.room}`;
-  if (to.area === 'http') return roomOf(from).http ? undefined : `the ${from.room} room may not import http`;
+  if (to.area === 'http')
+    return roomOf(from).http ? httpRefusal(target) : `the ${from.room} room may not import http`;
   if (!serviceArrows[from.area]?.includes(to.area)) return `${from.area} may not import ${to.area}`;
   return to.room === 'index' ? undefined : `${to.area} is imported through its index.ts, not ${target}`;
 }
@@ -107,7 +109,16 @@ function coreRefusal(from: Place, to: Place, target: string): string | undefined
   return `core/${from.room} may not import core/${to.room}`;
 }
 
+/** `src/http/index.ts`, or the index.ts of a folder that is a face. */
+function httpRefusal(target: string): string | undefined {
+  const isFace = httpFaces.some(
+    (face) => target === ['src', 'http', face, 'index.ts'].filter(Boolean).join('/'),
+  );
+  return isFace ? undefined : `${target} is no face of http: scripts/tidy/rules.ts lists them`;
+}
+
 function compositionRefusal(to: Place, target: string): string | undefined {
+  if (to.area === 'http') return httpRefusal(target);
   if (!SERVICES.has(to.area) || to.room === 'index') return undefined;
   return `${to.area} is imported through its index.ts, not ${target}`;
 }

@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
 import test, { suite } from 'node:test';
-import { testHost } from '../core/testing/host.ts';
-import { Peer } from '../core/testing/peer.ts';
-import { SimulatedClock } from '../core/time/simulated-clock.ts';
+import { testHost } from '../../core/testing/host.ts';
+import { Peer } from '../../core/testing/peer.ts';
+import { SimulatedClock } from '../../core/time/simulated-clock.ts';
+import { HttpError } from '../errors.ts';
+import { createRateLimiter, rateLimited } from '../rate-limit/index.ts';
+import { text } from '../reply.ts';
+import { startHttpServer } from '../server.ts';
+import { bareRequest } from '../testing/bare-request.ts';
+import type { Handler, HeaderList } from '../types.ts';
 import { type CorsOptions, cors } from './cors.ts';
-import { HttpError } from './errors.ts';
-import { createRateLimiter, rateLimited } from './rate-limit/index.ts';
-import { text } from './reply.ts';
-import { startHttpServer } from './server.ts';
-import { bareRequest } from './testing/bare-request.ts';
-import type { Handler, HeaderList } from './types.ts';
 
 const APP = 'https://app.example';
 const listed: CorsOptions = { origins: [APP, 'http://localhost:5173'] };

@@ -18,12 +18,12 @@
  *
  * CORS keeps answers from pages, not calls from handlers: a form may post from anywhere. `refuseUnlisted` does that.
  */
-import { OctetError } from '../core/errors.ts';
-import { decorated } from './decorated.ts';
-import { CORS_LIMITS } from './limits.ts';
-import { problem } from './problem.ts';
-import type { Handler, HeaderFields, HeaderList, HttpRequest, HttpResponse } from './types.ts';
-import { isHostAndPort, isToken, listElements } from './wire/grammar.ts';
+import { OctetError } from '../../core/errors.ts';
+import { decorated } from '../decorated.ts';
+import { CORS_LIMITS } from '../limits.ts';
+import { problem } from '../problem.ts';
+import type { Handler, HeaderFields, HeaderList, HttpRequest, HttpResponse } from '../types.ts';
+import { isHostAndPort, isToken, listElements } from '../wire/grammar.ts';
 
 export interface CorsOptions {
   /** `*`, or the origins as browsers spell them: `https://app.example`, `http://localhost:5173`, `null`. */
