@@ -10,11 +10,13 @@
  * Where it is reachable beyond loopback it asks for the token as password (HTTP Basic).
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
-import path from 'node:path';
 import { messageOf } from '../core/errors.ts';
 import type { Host, RunningService } from '../core/lifecycle.ts';
 import { isLoopback } from '../core/net/loopback.ts';
+import { compressed, createStaticFiles } from '../http/content/index.ts';
 import {
+  type ClientRequest,
+  type ClientResponse,
   createHttpClient,
   createRouter,
   type Handler,
@@ -24,10 +26,11 @@ import {
   type HttpResponse,
   json,
   problem,
+  problemOf,
+  type Router,
   startHttpServer,
 } from '../http/index.ts';
-import { contentTypeOf } from './content-type.ts';
-import { MAX_ANSWER_BYTES, MAX_ASSET_BYTES, SOURCE_TIMEOUT_MS } from './limits.ts';
+import { MAX_ANSWER_BYTES, SOURCE_TIMEOUT_MS } from './limits.ts';
 import type { ConsoleOptions } from './options.ts';
 
 /** Scripts and styles only from ourselves, nothing in line, no framing. */
@@ -41,13 +44,29 @@ const SECURITY_HEADERS = [
   ['Cache-Control', 'no-cache'],
 ] as const;
 
+/** A stream that is coded on its way is held back on its way. */
+const STREAM_FIELDS = [
+  ['Content-Type', 'text/event-stream'],
+  ['Cache-Control', 'no-store, no-transform'],
+] as const;
+
 export async function startConsole(options: ConsoleOptions, host: Host): Promise<RunningService> {
+  await using undo = new AsyncDisposableStack();
   const client = createHttpClient(host);
-  const handler = createHandler(options, host, client);
+  undo.defer(() => client.close());
+  const shared = { ...host, root: options.assets };
+  const page = undo.use(createStaticFiles(shared));
+  const assets = undo.use(createStaticFiles({ ...shared, prefix: '/assets/', index: '' }));
+  const router = createRouter();
+  router.add('GET', '/', page.handle);
+  router.add('GET', '/assets/*name', assets.handle);
+  addData(router, options, client);
+  const handler = guarded(compressed(router.handle), options);
   const server = await startHttpServer({ host, address: options, handler });
+  const resources = undo.move();
   let closing: Promise<void> | undefined;
   const close = (drainTimeoutMs?: number): Promise<void> => {
-    closing ??= server.close(drainTimeoutMs).then(() => client.close());
+    closing ??= server.close(drainTimeoutMs).then(() => resources.disposeAsync());
     return closing;
   };
   return {
@@ -59,11 +78,8 @@ export async function startConsole(options: ConsoleOptions, host: Host): Promise
   };
 }
 
-function createHandler(options: ConsoleOptions, host: Host, client: HttpClient): Handler {
+function addData(router: Router, options: ConsoleOptions, client: HttpClient): void {
   const sources = new Map(Object.entries(options.sources));
-  const router = createRouter();
-  router.add('GET', '/', () => asset(options, host, 'index.html'));
-  router.add('GET', '/assets/:name', (request) => asset(options, host, request.params['name'] ?? ''));
   router.add('GET', '/data/overview', async () =>
     json(200, {
       sources: await Promise.all([...sources].map((source) => overviewOf(client, source, options.token))),
@@ -74,9 +90,29 @@ function createHandler(options: ConsoleOptions, host: Host, client: HttpClient):
     if (url === undefined) throw new HttpError(404, 'no such source');
     return passEvents(client, url, options.token, request);
   });
+}
+
+/** Whoever may not see the page is refused first; every answer, a refusal too, carries the page's policy. */
+function guarded(handler: Handler, options: ConsoleOptions): Handler {
   return async (request) => {
-    const refused = refusal(options, request) ?? (await router.handle(request));
-    return { ...refused, headers: [...(refused.headers ?? []), ...SECURITY_HEADERS] };
+    const refused = refusal(options, request);
+    if (refused !== undefined) return secured(refused);
+    try {
+      return secured(await handler(request));
+    } catch (thrown) {
+      if (thrown instanceof HttpError) return secured(problemOf(thrown));
+      throw thrown;
+    }
+  };
+}
+
+/** What the answer says already stays as it is. */
+function secured(response: HttpResponse): HttpResponse {
+  const { headers = [] } = response;
+  const said = new Set(headers.map(([name]) => name.toLowerCase()));
+  return {
+    ...response,
+    headers: [...headers, ...SECURITY_HEADERS.filter(([name]) => !said.has(name.toLowerCase()))],
   };
 }
 
@@ -117,26 +153,6 @@ function hostName(host: string): string {
   return (colon < 0 ? host : host.slice(0, colon)).toLowerCase();
 }
 
-/** The names are those of our own files: letters, digits, dots and hyphens, so no path leads out. */
-async function asset(options: ConsoleOptions, host: Host, name: string): Promise<HttpResponse> {
-  const type = contentTypeOf(name);
-  if (type === undefined || name.startsWith('.') || name.includes('/') || name.includes('\\')) {
-    return problem(404, { detail: 'no such file' });
-  }
-  const file = path.join(options.assets, name);
-  const info = await host.files.stat(file);
-  if (info === undefined || info.isFolder || info.sizeBytes > MAX_ASSET_BYTES)
-    return problem(404, { detail: 'no such file' });
-  const open = await host.files.open(file, 'read');
-  try {
-    const bytes = Buffer.alloc(info.sizeBytes);
-    await open.read(0, bytes);
-    return { status: 200, headers: [['Content-Type', type]], body: bytes };
-  } finally {
-    await open.close();
-  }
-}
-
 interface Overview {
   readonly source: string;
   readonly url: string;
@@ -168,18 +184,30 @@ async function fetchJson(client: HttpClient, url: string, token: string): Promis
   return JSON.parse(text) as unknown;
 }
 
+/** The stream as its source sends it. A page that comes back says what it has heard, and goes on behind it. */
 async function passEvents(
   client: HttpClient,
   url: string,
   token: string,
   request: HttpRequest,
 ): Promise<HttpResponse> {
-  const response = await client.request({
+  const resume = request.headers.get('last-event-id');
+  const response = await openEvents(client, {
     url: `${url}/events`,
-    headers: bearer(token),
+    headers: [...bearer(token), ...(resume === undefined ? [] : [['Last-Event-ID', resume] as const])],
     signal: request.signal,
   });
-  return { status: response.status, headers: [['Content-Type', 'text/event-stream']], body: response.body };
+  if (response.status === 200) return { status: 200, headers: STREAM_FIELDS, body: response.body };
+  response.body.discard();
+  throw new HttpError(502, `the source answered ${response.status}`);
+}
+
+async function openEvents(client: HttpClient, request: ClientRequest): Promise<ClientResponse> {
+  try {
+    return await client.request(request);
+  } catch (cause) {
+    throw new HttpError(502, 'the source cannot be reached', { cause });
+  }
 }
 
 function bearer(token: string): readonly (readonly [string, string])[] {
