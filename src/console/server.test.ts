@@ -39,6 +39,8 @@ async function start({ token = '', handler = admin, files = systemFiles, assets 
         body: await response.body.text(1_000_000),
       };
     },
+    open: (target: string) => client.request({ url: base + target }),
+    close: (drainMs: number) => console.close(drainMs),
     async getBytes(target: string, headers: readonly (readonly [string, string])[]) {
       const response = await client.request({ url: base + target, headers });
       return { headers: response.headers, bytes: await response.body.bytes(1_000_000) };
@@ -145,6 +147,26 @@ test('events pass as they are sent, and resume where the page says', async () =>
   assert.equal(first.headers.get('cache-control'), 'no-store, no-transform');
   const resumed = await console.get('/data/events/here', [['Last-Event-ID', '7.1']]);
   assert.equal(resumed.body, 'id: 7.2\ndata: after 7.1\n\n');
+});
+
+test('a stop does not wait for the end of a stream', async () => {
+  const handler: Handler = (request) => ({
+    status: 200,
+    body: (async function* () {
+      yield Buffer.from(':\n');
+      await new Promise<void>((resolve) => request.signal.addEventListener('abort', () => resolve()));
+    })(),
+  });
+  await using console = await start({ handler });
+  const stream = await console.open('/data/events/here');
+  const pieces = stream.body[Symbol.asyncIterator]();
+  assert.equal(String((await pieces.next()).value), ':\n');
+  const rest = pieces.next().then(
+    () => 'ended',
+    () => 'cut',
+  );
+  await console.close(600_000);
+  assert.equal(await rest, 'cut');
 });
 
 test('events of a source that refuses or is away are no stream', async () => {

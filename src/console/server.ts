@@ -60,12 +60,15 @@ export async function startConsole(options: ConsoleOptions, host: Host): Promise
   const router = createRouter();
   router.add('GET', '/', page.handle);
   router.add('GET', '/assets/*name', assets.handle);
-  addData(router, options, client);
+  const stopping = new AbortController();
+  addData(router, options, client, stopping.signal);
   const handler = guarded(compressed(router.handle), options);
   const server = await startHttpServer({ host, address: options, handler });
   const resources = undo.move();
   let closing: Promise<void> | undefined;
   const close = (drainTimeoutMs?: number): Promise<void> => {
+    // A stream of operations has no end of its own to wait for.
+    stopping.abort();
     closing ??= server.close(drainTimeoutMs).then(() => resources.disposeAsync());
     return closing;
   };
@@ -78,7 +81,7 @@ export async function startConsole(options: ConsoleOptions, host: Host): Promise
   };
 }
 
-function addData(router: Router, options: ConsoleOptions, client: HttpClient): void {
+function addData(router: Router, options: ConsoleOptions, client: HttpClient, stopping: AbortSignal): void {
   const sources = new Map(Object.entries(options.sources));
   router.add('GET', '/data/overview', async () =>
     json(200, {
@@ -88,7 +91,8 @@ function addData(router: Router, options: ConsoleOptions, client: HttpClient): v
   router.add('GET', '/data/events/:source', (request) => {
     const url = sources.get(request.params['source'] ?? '');
     if (url === undefined) throw new HttpError(404, 'no such source');
-    return passEvents(client, url, options.token, request);
+    const { headers, signal } = request;
+    return passEvents(client, url, options.token, { headers, signal: AbortSignal.any([signal, stopping]) });
   });
 }
 
@@ -189,7 +193,7 @@ async function passEvents(
   client: HttpClient,
   url: string,
   token: string,
-  request: HttpRequest,
+  request: Pick<HttpRequest, 'headers' | 'signal'>,
 ): Promise<HttpResponse> {
   const resume = request.headers.get('last-event-id');
   const response = await openEvents(client, {

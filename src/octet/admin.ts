@@ -8,7 +8,7 @@
  *   GET /status               services with addresses and health
  *   GET /samples              every counter and gauge as JSON
  *   GET /spans?requestId=&limit=   recent operations, oldest first
- *   GET /events               the same, live, as server-sent events
+ *   GET /events               the same, live, as server-sent events; resumed by Last-Event-ID
  *   POST /backup?to=          copies the state of every service to a folder of this machine; lines of JSON, the
  *                             last with what was copied. Asked for with the key from the run record, which only
  *                             who may read the data folder has
@@ -23,7 +23,6 @@ import type { Span } from '../core/observe/types.ts';
 import type { Clock } from '../core/time/clock.ts';
 import {
   createRouter,
-  HttpError,
   type HttpRequest,
   type HttpResponse,
   type HttpServer,
@@ -33,6 +32,7 @@ import {
   text,
 } from '../http/index.ts';
 import type { ServiceBackup } from './backup.ts';
+import { LiveSpans } from './live-spans.ts';
 
 export interface AdminOptions {
   readonly host: string;
@@ -52,18 +52,12 @@ export interface AdminOptions {
 
 /** Spans in one answer of /spans. */
 const MAX_SPANS = 1_000;
-/** A stream without a byte for longer is taken for dead by what lies between. */
+/** An answer without a byte for longer is taken for dead by what lies between. */
 const KEEP_ALIVE_MS = 10_000;
-/** Spans that a new listener of /events hears of at once. */
-const EVENTS_AT_FIRST = 100;
-/** Listeners of /events at once; a browser tab is one. */
-const MAX_LISTENERS = 64;
-/** Events held for a listener that reads slowly; more are dropped, oldest first. */
-const MAX_BACKLOG = 1_000;
 
 export async function startAdmin(options: AdminOptions): Promise<HttpServer> {
   const { observatory, services, world } = options;
-  let listeners = 0;
+  const live = new LiveSpans({ observatory, ...world });
   const router = createRouter();
   router.add('GET', '/healthz', () => text(200, 'ok\n'));
   router.add('GET', '/readyz', () => readiness(services()));
@@ -88,11 +82,7 @@ export async function startAdmin(options: AdminOptions): Promise<HttpServer> {
     json(200, { nowMs: world.clock.now(), samples: observatory.samples() }),
   );
   router.add('GET', '/spans', (request) => json(200, { spans: selectSpans(observatory, request) }));
-  router.add('GET', '/events', (request) => {
-    if (listeners >= MAX_LISTENERS) throw new HttpError(503, 'too many listeners');
-    listeners++;
-    return eventStream(observatory, world.clock, request, () => listeners--);
-  });
+  router.add('GET', '/events', (request) => live.stream(request));
   router.add('POST', '/backup', (request) => backup(options, request));
   return startHttpServer({
     host: { ...world, observer: observatory.observer('admin') },
@@ -170,64 +160,4 @@ function selectSpans(observatory: Observatory, request: HttpRequest): Span[] {
   const all = observatory.spans();
   const wanted = requestId === null ? all : all.filter((span) => span.requestId === requestId);
   return wanted.slice(-limit);
-}
-
-function eventStream(
-  observatory: Observatory,
-  clock: Clock,
-  request: HttpRequest,
-  ended: () => void,
-): HttpResponse {
-  return {
-    status: 200,
-    headers: [
-      ['Content-Type', 'text/event-stream'],
-      ['Cache-Control', 'no-store'],
-    ],
-    body: spanEvents(observatory, clock, request.signal, ended),
-  };
-}
-
-/** The page that watches is itself served over HTTP; telling of that would never end. */
-function isShown(span: Span): boolean {
-  return span.service !== 'admin' && span.service !== 'console';
-}
-
-async function* spanEvents(
-  observatory: Observatory,
-  clock: Clock,
-  signal: AbortSignal,
-  ended: () => void,
-): AsyncGenerator<Buffer> {
-  // What has just happened comes first: a page that is opened is not empty.
-  let backlog: Span[] = observatory.spans(EVENTS_AT_FIRST).filter(isShown);
-  let wake = (): void => undefined;
-  const unwatch = observatory.watch((span) => {
-    if (!isShown(span)) return;
-    backlog.push(span);
-    if (backlog.length > MAX_BACKLOG) backlog.shift();
-    wake();
-  });
-  const aborted = (): void => wake();
-  signal.addEventListener('abort', aborted);
-  try {
-    yield Buffer.from(': open\n\n');
-    while (!signal.aborted) {
-      if (backlog.length === 0) {
-        const woken = Promise.withResolvers<'span' | 'silence'>();
-        wake = () => woken.resolve('span');
-        const timer = clock.schedule(KEEP_ALIVE_MS, () => woken.resolve('silence'));
-        if ((await woken.promise) === 'silence') yield Buffer.from(': still here\n\n');
-        timer.cancel();
-        continue;
-      }
-      const spans = backlog;
-      backlog = [];
-      yield Buffer.from(spans.map((span) => `data: ${JSON.stringify(span)}\n\n`).join(''));
-    }
-  } finally {
-    unwatch();
-    signal.removeEventListener('abort', aborted);
-    ended();
-  }
 }
