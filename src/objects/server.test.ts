@@ -312,13 +312,44 @@ describe('identity', () => {
       );
     };
     preflight('https://evil.test');
-    assert.match(await peer.untilText('</Error>'), /^HTTP\/1.1 403 [\s\S]*AccessForbidden/);
+    const refused = await peer.untilText('</Error>');
+    assert.match(refused, /^HTTP\/1.1 403 [\s\S]*AccessForbidden/);
+    assert.match(refused, /\r\nVary: Origin, Access-Control-Request-Method, /);
+    assert.doesNotMatch(refused, /Allow-Origin/);
     preflight('https://app.test', 'TRACE');
     assert.match(await peer.untilText('</Error>'), /^HTTP\/1.1 403 /);
     preflight('https://app.test');
     const allowed = await peer.untilText('\r\n\r\n');
     assert.match(allowed, /^HTTP\/1.1 200 [\s\S]*Access-Control-Allow-Origin: https:\/\/app.test\r\n/);
+    assert.match(allowed, /\r\nAccess-Control-Allow-Headers: x-amz-date\r\n/);
     assert.doesNotMatch(allowed, /Allow-Credentials/);
+    // Also for nobody's origin, or a cache would give this answer to a page that may read it, or the other way round.
+    peer.send('GET /bucket/key HTTP/1.1\r\nHost: x\r\n\r\n');
+    assert.match(await peer.untilText('</Error>'), /\r\nVary: Origin\r\n/);
+    peer.send('GET /bucket/key HTTP/1.1\r\nHost: x\r\nOrigin: https://app.test\r\n\r\n');
+    assert.match(
+      await peer.untilText('</Error>'),
+      /\r\nAccess-Control-Expose-Headers: ETag, Content-Length, /,
+    );
+  });
+
+  test('no origins: nothing is said of them, and any preflight is refused', async (context) => {
+    const opened = await bench(context);
+    const peer = await opened.peer();
+    const origin = 'Host: x\r\nOrigin: https://app.test\r\n';
+    peer.send(`OPTIONS /bucket/key HTTP/1.1\r\n${origin}Access-Control-Request-Method: GET\r\n\r\n`);
+    assert.match(await peer.untilText('</Error>'), /^HTTP\/1.1 403 /);
+    peer.send(`OPTIONS /bucket/key HTTP/1.1\r\n${origin}\r\n`);
+    assert.match(await peer.untilText('</Error>'), /^HTTP\/1.1 400 [\s\S]*InvalidRequest/);
+    peer.send(`GET /bucket/key HTTP/1.1\r\n${origin}\r\n`);
+    assert.doesNotMatch(await peer.untilText('</Error>'), /Vary|Access-Control/);
+  });
+
+  test('an origin that no browser sends is refused at the start', async () => {
+    for (const origin of ['https://app.test/', 'app.test', 'https://*.app.test']) {
+      const started = startObjects({ port: 0, corsOrigins: [origin] }, testHost('objects'));
+      await assert.rejects(started, { code: 'invalid-options' }, origin);
+    }
   });
 });
 
