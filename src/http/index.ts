@@ -21,6 +21,7 @@ export {
   type HttpClientLimits,
   type HttpLimits,
 } from './limits.ts';
+export { type MediaType, mediaTypeOf } from './media-type.ts';
 export { type ProblemDetails, problem, problemOf } from './problem.ts';
 export { empty, json, text } from './reply.ts';
 export {
