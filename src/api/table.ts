@@ -10,7 +10,8 @@
 
 import type { Random } from '../core/random/random.ts';
 import type { Clock } from '../core/time/clock.ts';
-import { HttpError, type HttpRequest, type HttpResponse, json } from '../http/index.ts';
+import { decodedBody } from '../http/content/index.ts';
+import { HttpError, type HttpRequest, type HttpResponse, json, mediaTypeOf } from '../http/index.ts';
 import { type Assignment, assignmentsOf, fromUrl, type Row, rowsOf } from './columns.ts';
 import {
   type Column,
@@ -49,7 +50,7 @@ export class TableApi {
   }
 
   async list(request: HttpRequest): Promise<HttpResponse> {
-    const columns = await this.#knownColumns(request.id);
+    const columns = await this.columns(request.id);
     const { limit, conditions, parameters } = this.#listQuery(columns, new URLSearchParams(request.query));
     const where = conditions.length === 0 ? '' : ` WHERE ${conditions.join(' AND ')}`;
     const key = quoteName(this.#table.key);
@@ -184,19 +185,21 @@ export class TableApi {
   }
 
   async #assignments(request: HttpRequest): Promise<Assignment[]> {
-    const type = request.headers.get('content-type') ?? '';
     // A form post from a foreign page cannot have this type without asking first (CORS preflight).
-    if ((type.split(';')[0] ?? '').trim().toLowerCase() !== 'application/json') {
-      throw new HttpError(415, 'the body must be application/json');
+    if (mediaTypeOf(request.headers)?.essence !== 'application/json') {
+      throw new HttpError(415, 'the body must be application/json', {
+        headers: [['Accept', 'application/json']],
+      });
     }
-    const text = await request.body.text(this.#services.limits.maxBodyBytes);
+    const { maxBodyBytes } = this.#services.limits;
+    const text = await decodedBody(request, { bytes: maxBodyBytes }).text(maxBodyBytes);
     let body: unknown;
     try {
       body = JSON.parse(text);
     } catch {
       throw new HttpError(400, 'the body is not JSON');
     }
-    return assignmentsOf(await this.#knownColumns(request.id), body);
+    return assignmentsOf(await this.columns(request.id), body);
   }
 
   async #keyValue(request: HttpRequest): Promise<SqlValue> {
@@ -204,13 +207,13 @@ export class TableApi {
   }
 
   async #keyColumn(requestId: string): Promise<Column> {
-    const column = (await this.#knownColumns(requestId)).find(({ name }) => name === this.#table.key);
+    const column = (await this.columns(requestId)).find(({ name }) => name === this.#table.key);
     if (column === undefined) throw new Error(`table ${this.#name} has no column ${this.#table.key}`);
     return column;
   }
 
-  /** Asked once; asked again after the table was seen to have changed. */
-  async #knownColumns(requestId: string): Promise<readonly Column[]> {
+  /** Asked once; asked again after the table was seen to have changed. @throws an error with `sqlState` */
+  async columns(requestId: string): Promise<readonly Column[]> {
     this.#columns ??= (
       await this.#query(requestId, `SELECT * FROM ${quoteName(this.#name)} LIMIT 0`)
     ).columns;
