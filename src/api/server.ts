@@ -70,7 +70,8 @@ export async function startApi(options: ApiOptions, host: Host): Promise<Api> {
   for (const [name, table] of tables) addTable(router, name, table, limits);
   if (behind.files !== undefined) addFiles(router, new FilesApi(behind.files, limits), limits);
   const handler = observed(router, metrics, options, host);
-  const server = await startHttpServer({ host, address: options, handler, name: options.name });
+  const { name, httpLimits = {} } = options;
+  const server = await startHttpServer({ host, address: options, handler, name, limits: httpLimits });
   undo.defer(() => server.close(0));
   const resources = undo.move();
   let closing: Promise<void> | undefined;

@@ -63,7 +63,8 @@ export async function startConsole(options: ConsoleOptions, host: Host): Promise
   const stopping = new AbortController();
   addData(router, options, client, stopping.signal);
   const handler = guarded(compressed(router.handle), options);
-  const server = await startHttpServer({ host, address: options, handler });
+  const { httpLimits = {} } = options;
+  const server = await startHttpServer({ host, address: options, handler, limits: httpLimits });
   const resources = undo.move();
   let closing: Promise<void> | undefined;
   const close = (drainTimeoutMs?: number): Promise<void> => {

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import http2 from 'node:http2';
 import { describe, type TestContext, test } from 'node:test';
 import { createMemoryFiles } from '../core/files/memory-files.ts';
+import { createDevelopmentIdentity } from '../core/net/certificates.ts';
 import { type TestHost, testHost } from '../core/testing/host.ts';
 import { Peer } from '../core/testing/peer.ts';
 import { createObjectsClient, type ObjectsClient } from './client.ts';
@@ -350,6 +353,26 @@ describe('identity', () => {
       const started = startObjects({ port: 0, corsOrigins: [origin] }, testHost('objects'));
       await assert.rejects(started, { code: 'invalid-options' }, origin);
     }
+  });
+});
+
+describe('bounds of HTTP', () => {
+  test('come before those that follow from ours', async (context) => {
+    const limits = { headTimeoutMs: 60_000 };
+    const opened = await bench(context, { limits, httpLimits: { headTimeoutMs: 20 } });
+    const peer = await opened.peer();
+    peer.send('GET / HTTP/1.1\r\nHo');
+    assert.match((await peer.untilClosed()).toString('latin1'), /^HTTP\/1.1 408 /);
+  });
+
+  test('of HTTP/2 too, which a server with a certificate speaks', async (context) => {
+    const host = testHost('objects');
+    const tls = await createDevelopmentIdentity(host.clock, ['127.0.0.1']);
+    const { service } = await bench(context, { tls, httpLimits: { http2Streams: 3 } }, host);
+    const client = http2.connect(service.url, { rejectUnauthorized: false });
+    context.after(() => client.destroy());
+    const [settings] = (await once(client, 'remoteSettings')) as [http2.Settings];
+    assert.equal(settings.maxConcurrentStreams, 3);
   });
 });
 

@@ -123,7 +123,7 @@ class Service implements ObjectsService {
       host: this.#host,
       address: { host, port },
       handler: (request) => this.#handle(request),
-      limits: httpLimits(this.#limits),
+      limits: { ...httpLimits(this.#limits), ...this.#options.httpLimits },
       name: 'objects',
       ...(tls === undefined ? {} : { tls }),
     });

@@ -23,6 +23,7 @@ import type { Span } from '../core/observe/types.ts';
 import type { Clock } from '../core/time/clock.ts';
 import {
   createRouter,
+  type HttpLimits,
   type HttpRequest,
   type HttpResponse,
   type HttpServer,
@@ -46,6 +47,7 @@ export interface AdminOptions {
   readonly copyStates: (to: string, signal: AbortSignal) => Promise<readonly ServiceBackup[]>;
   /** Asked for by `/backup` in `X-Octet-Key`. */
   readonly controlKey: string;
+  readonly httpLimits: Partial<HttpLimits>;
   /** Asked for as a bearer token by everything but /healthz and /readyz; '' asks for none. */
   readonly token: string;
 }
@@ -89,6 +91,7 @@ export async function startAdmin(options: AdminOptions): Promise<HttpServer> {
     address: { host: options.host, port: options.port },
     handler: (request) => refusal(options.token, request) ?? router.handle(request),
     name: 'admin',
+    limits: options.httpLimits,
   });
 }
 

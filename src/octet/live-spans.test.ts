@@ -38,6 +38,7 @@ test('a listener of the admin address hears what was and what is, and resumes be
     copyStates: async () => [],
     controlKey: 'key',
     token: '',
+    httpLimits: {},
   });
   await using undo = new AsyncDisposableStack();
   undo.defer(() => admin.close(0));

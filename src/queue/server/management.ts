@@ -43,12 +43,13 @@ export function startManagement(server: QueueServer): Promise<HttpServer> {
     .add('GET', '/api/exchanges', () => json(200, [...server.broker.exchanges.values()].map(exchangeRow)))
     .add('GET', '/api/bindings', () => json(200, bindings(server)))
     .add('GET', '/api/connections', () => json(200, connections(server)));
-  const { host, managementPort = 0 } = server.options;
+  const { host, managementPort = 0, httpLimits = {} } = server.options;
   return startHttpServer({
     host: server.host,
     address: { host, port: managementPort },
     name: 'management',
     handler: guarded(server, router.handle),
+    limits: httpLimits,
     ...(server.options.tls === undefined ? {} : { tls: server.options.tls }),
   });
 }
