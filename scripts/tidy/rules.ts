@@ -109,6 +109,7 @@ export const wrappedModules: Readonly<Record<string, string>> = {
  */
 export const httpFaces: readonly string[] = [
   '',
+  'access',
   'conditional',
   'content',
   'cookies',

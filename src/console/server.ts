@@ -9,10 +9,16 @@
  * A foreign web page must not read it: the Host must be this machine's (DNS rebinding) and the Origin ours.
  * Where it is reachable beyond loopback it asks for the token as password (HTTP Basic).
  */
-import { createHash, timingSafeEqual } from 'node:crypto';
 import { messageOf } from '../core/errors.ts';
 import type { Host, RunningService } from '../core/lifecycle.ts';
 import { isLoopback } from '../core/net/loopback.ts';
+import {
+  basicChallenge,
+  basicCredentials,
+  hostNameOf,
+  isOwnOrigin,
+  secretsEqual,
+} from '../http/access/index.ts';
 import { compressed, createStaticFiles } from '../http/content/index.ts';
 import {
   type ClientRequest,
@@ -121,41 +127,20 @@ function secured(response: HttpResponse): HttpResponse {
   };
 }
 
-function refusal(options: ConsoleOptions, request: HttpRequest): HttpResponse | undefined {
-  const name = hostName(request.headers.get('host') ?? '');
+function refusal({ token }: ConsoleOptions, request: HttpRequest): HttpResponse | undefined {
+  const name = hostNameOf(request.headers);
   const isLocal = name.endsWith('.localhost') || isLoopback(name);
   if (isLoopback(request.remote.address) && isLocal) {
-    const origin = request.headers.get('origin');
-    const own = `http://${request.headers.get('host') ?? ''}`;
-    return origin === undefined || origin === own
+    return isOwnOrigin(request)
       ? undefined
       : problem(403, { detail: 'requests of other origins are refused' });
   }
-  if (options.token !== '' && hasToken(options.token, request)) return undefined;
-  if (options.token === '') return problem(403, { detail: `host ${name} is not this machine` });
-  const refused = problem(401, { detail: 'the admin token as password, please' });
-  return {
-    ...refused,
-    headers: [...(refused.headers ?? []), ['WWW-Authenticate', 'Basic realm="octet console"']],
-  };
-}
-
-function hasToken(token: string, request: HttpRequest): boolean {
-  const [scheme, value] = (request.headers.get('authorization') ?? '').split(' ');
-  if (scheme?.toLowerCase() !== 'basic') return false;
-  const password = Buffer.from(value ?? '', 'base64')
-    .toString('utf8')
-    .split(':')
-    .slice(1)
-    .join(':');
-  const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
-  return timingSafeEqual(digest(password), digest(token));
-}
-
-function hostName(host: string): string {
-  if (host.startsWith('[')) return host.slice(0, host.indexOf(']') + 1);
-  const colon = host.lastIndexOf(':');
-  return (colon < 0 ? host : host.slice(0, colon)).toLowerCase();
+  if (token === '') return problem(403, { detail: `host ${name} is not this machine` });
+  if (secretsEqual(basicCredentials(request.headers)?.password ?? '', token)) return undefined;
+  return problem(401, {
+    detail: 'the admin token as password, please',
+    headers: [['WWW-Authenticate', basicChallenge('octet console')]],
+  });
 }
 
 interface Overview {

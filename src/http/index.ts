@@ -1,8 +1,8 @@
 /**
  * HTTP: server, client, router, and what every handler needs. See README.md.
  *
- * Who needs more takes it from a face of its own, so that nobody loads what they do without: conditional/, content/,
- * cookies/, cors/, events/, forms/, observe/, rate-limit/, structured-fields/, websocket/.
+ * Who needs more takes it from a face of its own, so that nobody loads what they do without: access/, conditional/,
+ * content/, cookies/, cors/, events/, forms/, observe/, rate-limit/, structured-fields/, websocket/.
  */
 export { takeArrived } from './body.ts';
 export {

@@ -13,7 +13,6 @@
  *                             last with what was copied. Asked for with the key from the run record, which only
  *                             who may read the data folder has
  */
-import { createHash, timingSafeEqual } from 'node:crypto';
 import path from 'node:path';
 import { codeOf, messageOf } from '../core/errors.ts';
 import type { RunningService, World } from '../core/lifecycle.ts';
@@ -21,6 +20,7 @@ import { isLoopback } from '../core/net/loopback.ts';
 import type { Observatory } from '../core/observe/observer.ts';
 import type { Span } from '../core/observe/types.ts';
 import type { Clock } from '../core/time/clock.ts';
+import { hostNameOf, secretsEqual } from '../http/access/index.ts';
 import {
   createRouter,
   type HttpLimits,
@@ -98,30 +98,21 @@ export async function startAdmin(options: AdminOptions): Promise<HttpServer> {
 /** A web page of another origin, or one that reached us by another name (DNS rebinding), learns nothing. */
 function refusal(token: string, request: HttpRequest): HttpResponse | undefined {
   if (request.path === '/healthz' || request.path === '/readyz') return undefined;
-  if (token !== '')
-    return hasToken(token, request) ? undefined : problem(401, { detail: 'the admin token, please' });
-  const host = request.headers.get('host') ?? '';
-  const colon = host.lastIndexOf(':');
-  const name = colon < 0 ? host : host.slice(0, colon);
-  const isLocal = isLoopback(name);
+  if (token !== '') {
+    if (secretsEqual(request.headers.get('authorization') ?? '', `Bearer ${token}`)) return undefined;
+    const challenge = ['WWW-Authenticate', 'Bearer realm="octet admin"'] as const;
+    return problem(401, { detail: 'the admin token, please', headers: [challenge] });
+  }
+  const isLocal = isLoopback(hostNameOf(request.headers));
   if (isLocal && request.headers.get('origin') === undefined) return undefined;
   return problem(403, { detail: 'asked for from another origin or by another name' });
-}
-
-function hasToken(token: string, request: HttpRequest): boolean {
-  return isSame(request.headers.get('authorization') ?? '', `Bearer ${token}`);
-}
-
-/** Takes as long for a near miss as for a far one. */
-function isSame(given: string, secret: string): boolean {
-  const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
-  return timingSafeEqual(digest(given), digest(secret));
 }
 
 /** Its data leave their folder: nobody starts that but who may read them anyway. */
 function backup(options: AdminOptions, request: HttpRequest): HttpResponse {
   const key = request.headers.get('x-octet-key') ?? '';
-  if (!isSame(key, options.controlKey)) return problem(401, { detail: 'the key of the run record, please' });
+  if (!secretsEqual(key, options.controlKey))
+    return problem(401, { detail: 'the key of the run record, please' });
   const to = new URLSearchParams(request.query).get('to') ?? '';
   if (!path.isAbsolute(to)) return problem(400, { detail: 'to: an absolute path, please' });
   const copied = options.copyStates(to, request.signal);
