@@ -13,7 +13,6 @@
  * rebinding), or which a browser sends from another origin, are refused; elsewhere than on loopback the
  * mail user's name and password are asked for.
  */
-import { messageOf } from '../core/errors.ts';
 import { isLoopback } from '../core/net/loopback.ts';
 import { basicChallenge, basicCredentials, hostNameOf } from '../http/access/index.ts';
 import {
@@ -24,7 +23,6 @@ import {
   type HttpResponse,
   json,
   problem,
-  problemOf,
 } from '../http/index.ts';
 import type { MailContext } from './context.ts';
 import { type MessageFilter, type MessageSummary, matches } from './engine/message.ts';
@@ -43,17 +41,7 @@ export function createInbox(context: MailContext): Handler {
   router.add('GET', '/api/messages/:id/raw', (request) => inbox.raw(request));
   router.add('DELETE', '/api/messages/:id', (request) => inbox.remove(request));
   router.add('GET', '/api/wait', (request) => inbox.wait(request));
-  return async (request) => {
-    const refused = inbox.refusal(request);
-    if (refused !== undefined) return refused;
-    try {
-      return await router.handle(request);
-    } catch (error) {
-      if (error instanceof HttpError) return problemOf(error);
-      context.host.observer.log.error('inbox request failed', { error: messageOf(error) });
-      return problem(500, { detail: 'the inbox failed; see the log' });
-    }
-  };
+  return (request) => inbox.refusal(request) ?? router.handle(request);
 }
 
 class Inbox {
