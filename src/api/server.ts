@@ -3,7 +3,6 @@
  */
 import { messageOf } from '../core/errors.ts';
 import type { Health, Host, RunningService } from '../core/lifecycle.ts';
-import { compressed } from '../http/content/index.ts';
 import {
   createRouter,
   type Handler,
@@ -123,10 +122,20 @@ async function connect(options: ApiOptions, host: Host, undo: AsyncDisposableSta
   };
 }
 
-/** JSON and text are compressed. Files go out as they are stored, for their tags and ranges are of those bytes. */
+/** Too short to be compressed, and asked for every second or two. */
+const HEALTH: ReadonlySet<string> = new Set(['/healthz', '/readyz']);
+
+/**
+ * JSON and text are compressed; what compresses is loaded by the first request for them. Files go out as they are
+ * stored, for their tags and ranges are of those bytes.
+ */
 function coded(handle: Handler): Handler {
-  const compressing = compressed(handle);
-  return (request) => (request.path.startsWith(FILES) ? handle(request) : compressing(request));
+  let compressing: Promise<Handler> | undefined;
+  return async (request) => {
+    if (request.path.startsWith(FILES) || HEALTH.has(request.path)) return handle(request);
+    compressing ??= import('../http/content/index.ts').then(({ compressed }) => compressed(handle));
+    return (await compressing)(request);
+  };
 }
 
 /** Errors become problems, every answer carries who gave it and its request's id, and is counted and left as a span. */

@@ -19,7 +19,6 @@ import {
   isOwnOrigin,
   secretsEqual,
 } from '../http/access/index.ts';
-import { compressed, createStaticFiles } from '../http/content/index.ts';
 import {
   type ClientRequest,
   type ClientResponse,
@@ -57,35 +56,62 @@ const STREAM_FIELDS = [
 ] as const;
 
 export async function startConsole(options: ConsoleOptions, host: Host): Promise<RunningService> {
-  await using undo = new AsyncDisposableStack();
   const client = createHttpClient(host);
-  undo.defer(() => client.close());
-  const shared = { ...host, root: options.assets };
-  const page = undo.use(createStaticFiles(shared));
-  const assets = undo.use(createStaticFiles({ ...shared, prefix: '/assets/', index: '' }));
-  const router = createRouter();
-  router.add('GET', '/', page.handle);
-  router.add('GET', '/assets/*name', assets.handle);
   const stopping = new AbortController();
-  addData(router, options, client, stopping.signal);
-  const handler = guarded(compressed(router.handle), options);
-  const { httpLimits = {} } = options;
-  const server = await startHttpServer({ host, address: options, handler, limits: httpLimits });
-  const resources = undo.move();
+  let site: Promise<Site> | undefined;
+  const handler: Handler = async (request) => {
+    site ??= openSite(options, host, client, stopping.signal);
+    return (await site).handle(request);
+  };
+  const { httpLimits: limits = {} } = options;
+  const server = await startHttpServer({
+    host,
+    address: options,
+    handler: guarded(handler, options),
+    limits,
+  });
   let closing: Promise<void> | undefined;
-  const close = (drainTimeoutMs?: number): Promise<void> => {
+  const close = async (drainTimeoutMs?: number): Promise<void> => {
     // A stream of operations has no end of its own to wait for.
     stopping.abort();
-    closing ??= server.close(drainTimeoutMs).then(() => resources.disposeAsync());
-    return closing;
+    await server.close(drainTimeoutMs);
+    (await site)?.close();
+    await client.close();
   };
   return {
     name: 'console',
     endpoints: { main: server.endpoint },
     health: () => ({ state: 'ok' }),
-    close,
-    [Symbol.asyncDispose]: () => close(),
+    close: (drainTimeoutMs) => (closing ??= close(drainTimeoutMs)),
+    [Symbol.asyncDispose]: () => (closing ??= close()),
   };
+}
+
+interface Site {
+  readonly handle: Handler;
+  close(): void;
+}
+
+/** The page and its data. Loaded and opened by the first request, for most processes run without anybody looking. */
+async function openSite(
+  options: ConsoleOptions,
+  host: Host,
+  client: HttpClient,
+  stopping: AbortSignal,
+): Promise<Site> {
+  const { compressed, createStaticFiles } = await import('../http/content/index.ts');
+  const shared = { ...host, root: options.assets };
+  const page = createStaticFiles(shared);
+  const assets = createStaticFiles({ ...shared, prefix: '/assets/', index: '' });
+  const router = createRouter();
+  router.add('GET', '/', page.handle);
+  router.add('GET', '/assets/*name', assets.handle);
+  addData(router, options, client, stopping);
+  const close = (): void => {
+    page.close();
+    assets.close();
+  };
+  return { handle: compressed(router.handle), close };
 }
 
 function addData(router: Router, options: ConsoleOptions, client: HttpClient, stopping: AbortSignal): void {
