@@ -23,10 +23,10 @@ test('routes, parameters and contents become OpenAPI', () => {
     })
     .add('PUT', '/files/*name', handler, about({ takes: { kind: 'file' }, gives: { 201: { kind: 'json' } } }))
     .add('GET', '/bare', handler);
-  const document = describeApi(router.routes, new Map([['odd:name', columns]]), 'api-1');
+  const document = describeApi(router.routes, new Map([['odd:name', columns]]));
   assert.deepEqual(document, {
     openapi: '3.1.0',
-    info: { title: 'api-1', version: '1' },
+    info: { title: 'Octet API', version: '1' },
     paths: {
       '/api/odd%3Aname/{key}': {
         get: {
@@ -109,7 +109,7 @@ test('the columns of a table filter its list, but for names that mean something 
   const options = about({ query: { limit: 'how many' }, filters: 'spells' });
   const router = createRouter().add('GET', '/api/spells', handler, options);
   const parametersOf = (tables: Map<string, Column[] | undefined>): string[] => {
-    const { paths } = describeApi(router.routes, tables, 'api') as {
+    const { paths } = describeApi(router.routes, tables) as {
       paths: Record<string, { get: { parameters: { name: string; description: string }[] } }>;
     };
     return (paths['/api/spells']?.get.parameters ?? []).map((one) => `${one.name}: ${one.description}`);

@@ -28,8 +28,8 @@ type Json = Readonly<Record<string, unknown>>;
 /** Name of a table → its columns; undefined for one that the database does not have (yet). */
 export type TableColumns = ReadonlyMap<string, readonly Column[] | undefined>;
 
-/** @param title of the instance's API */
-export function describeApi(routes: readonly RouteInfo[], tables: TableColumns, title: string): Json {
+/** The same from every instance that serves the same. */
+export function describeApi(routes: readonly RouteInfo[], tables: TableColumns): Json {
   const paths: Record<string, Record<string, Json>> = {};
   for (const route of routes) {
     const path = templateOf(route.pattern);
@@ -43,7 +43,7 @@ export function describeApi(routes: readonly RouteInfo[], tables: TableColumns, 
   }
   return {
     openapi: '3.1.0',
-    info: { title, version: '1' },
+    info: { title: 'Octet API', version: '1' },
     paths,
     components: { schemas },
   };

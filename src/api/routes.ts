@@ -50,12 +50,12 @@ const JSON_VALUE = { kind: 'json' } as const;
 const NOTHING = { kind: 'nothing' } as const;
 const FILE = { kind: 'file' } as const;
 
-export function addDescription(router: Router, tables: ReadonlyMap<string, TableApi>, title: string): void {
+export function addDescription(router: Router, tables: ReadonlyMap<string, TableApi>): void {
   const about = { summary: 'This description', gives: { 200: JSON_VALUE } };
   const handler = async ({ id }: { readonly id: string }): Promise<HttpResponse> => {
     const columns = new Map<string, readonly Column[] | undefined>();
     for (const [name, table] of tables) columns.set(name, await columnsOf(table, id));
-    return json(200, describeApi(router.routes, columns, title));
+    return json(200, describeApi(router.routes, columns));
   };
   router.add('GET', '/openapi.json', handler, described('description', about));
 }
@@ -86,26 +86,30 @@ export function addTable(router: Router, name: string, table: TableApi, { maxBod
       'GET',
       path,
       (request) => table.list(request),
-      described(`${name}.list`, about('A page of', { query, filters: name, gives: { 200: page } })),
+      described(`api.${name}.list`, about('A page of', { query, filters: name, gives: { 200: page } })),
     )
     .add(
       'POST',
       path,
       (request) => table.insert(request),
-      described(`${name}.insert`, about('A new row of', { takes: row, gives: { 201: row } }), maxBodyBytes),
+      described(
+        `api.${name}.insert`,
+        about('A new row of', { takes: row, gives: { 201: row } }),
+        maxBodyBytes,
+      ),
     )
     .add(
       'GET',
       `${path}/:key`,
       (request) => table.read(request),
-      described(`${name}.read`, about('One row of', { gives: { 200: row } })),
+      described(`api.${name}.read`, about('One row of', { gives: { 200: row } })),
     )
     .add(
       'PATCH',
       `${path}/:key`,
       (request) => table.update(request),
       described(
-        `${name}.update`,
+        `api.${name}.update`,
         about('Changes columns of a row of', { takes: row, gives: { 200: row } }),
         maxBodyBytes,
       ),
@@ -114,7 +118,7 @@ export function addTable(router: Router, name: string, table: TableApi, { maxBod
       'DELETE',
       `${path}/:key`,
       (request) => table.remove(request),
-      described(`${name}.remove`, about('Deletes a row of', { gives: { 204: NOTHING } })),
+      described(`api.${name}.remove`, about('Deletes a row of', { gives: { 204: NOTHING } })),
     );
 }
 

@@ -65,7 +65,7 @@ export async function startApi(options: ApiOptions, host: Host): Promise<Api> {
   );
   const router = createRouter();
   addHealth(router, options, troubles);
-  addDescription(router, tables, options.name);
+  addDescription(router, tables);
   for (const [name, table] of tables) addTable(router, name, table, limits);
   if (behind.files !== undefined) addFiles(router, new FilesApi(behind.files, limits), limits);
   const handler = observed(router, metrics, options, host);

@@ -278,7 +278,13 @@ test('metrics, in the text that Prometheus reads', async () => {
   const routes = [...String(answer.body['text']).matchAll(counted)].map(
     ([, name, status]) => `${name} ${status}`,
   );
-  for (const expected of ['spells.list 200', 'spells.insert 201', 'files.read 206', 'none 404', 'none 405'])
+  for (const expected of [
+    'api.spells.list 200',
+    'api.spells.insert 201',
+    'files.read 206',
+    'none 404',
+    'none 405',
+  ])
     assert.ok(routes.includes(expected), expected);
 });
 
