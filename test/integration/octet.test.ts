@@ -58,6 +58,25 @@ test('a start that fails leaves nothing behind, and says which setting', async (
   );
 });
 
+test('a start loads of the HTTP library only what every start needs', async () => {
+  const script = `
+    import { registerHooks } from 'node:module';
+    const loaded = new Set();
+    registerHooks({ load: (url, context, next) => { loaded.add(url); return next(url, context); } });
+    const { startOctet } = await import('./src/octet.ts');
+    const octet = await startOctet({ objects: { buckets: ['files'] }, api: { filesBucket: 'files' } });
+    await octet.close();
+    const folders = [...loaded].flatMap((url) => /\\/src\\/http\\/(.+)\\//.exec(url)?.[1] ?? []);
+    console.log(JSON.stringify([...new Set(folders)].sort()));`;
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', script], {
+    cwd: path.join(import.meta.dirname, '../..'),
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let said = '';
+  for await (const text of child.stdout) said += String(text);
+  assert.deepEqual(JSON.parse(said), ['access', 'client', 'conditional', 'cors', 'router', 'wire']);
+});
+
 test('the bounds of HTTP hold at every listener', async () => {
   await using octet = await startOctet({ ...spells, baseDir, http: { headTimeoutMs: 50, fieldCount: 5 } });
   const listeners = [
