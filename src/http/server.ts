@@ -5,6 +5,7 @@
  * write. Reading stops while a body is not being read, while more than a bound of pipelined bytes waits, and
  * while the peer does not take what was written.
  */
+import { Buffer } from 'node:buffer';
 import { messageOf } from '../core/errors.ts';
 import type { Host } from '../core/lifecycle.ts';
 import type {

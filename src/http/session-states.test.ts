@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { suite } from 'node:test';
-import { after, type Half, type HalfState, type Step, TRANSITIONS } from './session-states.ts';
+import { type Half, type HalfState, STATES, type Step, TRANSITIONS } from './session-states.ts';
 
 /** The table as Mermaid, but for `fail`, which leads from everywhere to `error`, and steps on the spot. */
 function diagram(half: Half): string {
@@ -31,8 +31,19 @@ suite('the states of a connection', () => {
     for (const half of ['request', 'response'] as const) {
       for (const final of ['switched', 'error', 'closed', 'must-close'] satisfies HalfState[]) {
         for (const step of steps)
-          assert.equal(after(half, final, step), undefined, `${half} ${final} ${step}`);
+          assert.equal(STATES[half][final].after[step], undefined, `${half} ${final} ${step}`);
       }
+    }
+  });
+
+  test('lead where the table says, and nowhere else', () => {
+    for (const half of ['request', 'response'] as const) {
+      const led = Object.values(STATES[half]).map(({ name, after }) => {
+        const steps = Object.entries(after).filter(([, to]) => to !== undefined);
+        return [name, Object.fromEntries(steps.map(([step, to]) => [step, to?.name]))];
+      });
+      assert.deepEqual(Object.fromEntries(led), TRANSITIONS[half]);
+      assert.ok(Object.values(STATES[half]).every((state) => STATES[half][state.name] === state));
     }
   });
 

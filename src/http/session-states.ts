@@ -35,6 +35,20 @@ export type Step =
 
 export type Half = 'request' | 'response';
 
+/** All steps in the same order, so that what leads from each state has the same layout. */
+const NOWHERE: Readonly<Record<Step, undefined>> = {
+  request: undefined,
+  informational: undefined,
+  head: undefined,
+  data: undefined,
+  end: undefined,
+  switch: undefined,
+  reuse: undefined,
+  retire: undefined,
+  close: undefined,
+  fail: undefined,
+};
+
 type Table = Readonly<Record<Half, Readonly<Record<HalfState, Readonly<Partial<Record<Step, HalfState>>>>>>>;
 
 export const TRANSITIONS = {
@@ -67,8 +81,22 @@ export const TRANSITIONS = {
   },
 } as const satisfies Table;
 
-/** Where `step` leads, or undefined when it is not allowed in `state`. */
-export function after(half: Half, state: HalfState, step: Step): HalfState | undefined {
-  const row: Partial<Record<Step, HalfState>> = TRANSITIONS[half][state];
-  return row[step];
+/** A state of one half, and the states that each step leads to from there; undefined where a step is not allowed. */
+export interface State {
+  readonly name: HalfState;
+  readonly after: Readonly<Record<Step, State | undefined>>;
+}
+
+/** The table as states that know each other, so that a step is one look-up: eight of them are taken for a request. */
+export const STATES = { request: statesOf('request'), response: statesOf('response') } as const;
+
+function statesOf(half: Half): Readonly<Record<HalfState, State>> {
+  const table: Table[Half] = TRANSITIONS[half];
+  const states = {} as Record<HalfState, { name: HalfState; after: State['after'] }>;
+  for (const name of Object.keys(table) as HalfState[]) states[name] = { name, after: NOWHERE };
+  for (const [name, row] of Object.entries(table) as [HalfState, Table[Half][HalfState]][]) {
+    const leads = Object.entries(row).map(([step, to]) => [step, states[to]] as const);
+    states[name].after = { ...NOWHERE, ...Object.fromEntries(leads) };
+  }
+  return states;
 }

@@ -13,7 +13,7 @@
  */
 import { AssertionFailed, assert } from '../core/assert.ts';
 import type { HttpLimits } from './limits.ts';
-import { after, type Half, type HalfState, type Step } from './session-states.ts';
+import { type Half, type HalfState, STATES, type State, type Step } from './session-states.ts';
 import type { HeaderList } from './types.ts';
 import {
   type BodyDecoder,
@@ -28,17 +28,19 @@ import {
   encodeFields,
   encodeRequestLine,
   encodeStatusLine,
+  framingField,
   UnsendableError,
 } from './wire/encode-head.ts';
 import { badLineEnding, type Fields, NO_FIELDS } from './wire/fields.ts';
 import { FieldsMemo } from './wire/fields-memo.ts';
 import type { Framing } from './wire/framing.ts';
-import { decimal, equalsIgnoreCase, listElements } from './wire/grammar.ts';
+import { equalsIgnoreCase } from './wire/grammar.ts';
 import { HeadEnd, type SectionFault } from './wire/head-end.ts';
 import { Input } from './wire/input.ts';
 import { type Malformed, malformed } from './wire/malformed.ts';
 import { Output } from './wire/output.ts';
 import { parseRequestHead, type RequestHead } from './wire/request-head.ts';
+import { ResponseFieldsMemo } from './wire/response-fields.ts';
 import { parseResponseHead, type ResponseHead } from './wire/response-head.ts';
 import { encodeTrailers } from './wire/trailers.ts';
 
@@ -123,8 +125,9 @@ export class HttpSession {
   readonly #input = new Input();
   readonly #headEnd = new HeadEnd();
   readonly #fieldsMemo = new FieldsMemo();
-  #request: HalfState = 'idle';
-  #response: HalfState = 'idle';
+  readonly #responseFields = new ResponseFieldsMemo();
+  #request: State = STATES.request.idle;
+  #response: State = STATES.response.idle;
   #keepAlive = true;
   #ended = false;
   #decoder: BodyDecoder | undefined;
@@ -164,11 +167,11 @@ export class HttpSession {
   }
 
   get requestState(): HalfState {
-    return this.#request;
+    return this.#request.name;
   }
 
   get responseState(): HalfState {
-    return this.#response;
+    return this.#response.name;
   }
 
   /** False once either end said that the connection closes after this exchange. */
@@ -178,12 +181,12 @@ export class HttpSession {
 
   /** Nothing is under way and a new exchange may begin. */
   get idle(): boolean {
-    return this.#request === 'idle' && this.#response === 'idle' && this.#keepAlive && !this.#ended;
+    return this.#request.name === 'idle' && this.#response.name === 'idle' && this.#keepAlive && !this.#ended;
   }
 
   /** Nothing more will be exchanged: the driver ends the connection once the output is written. */
   get finished(): boolean {
-    return isFinal(this.#ours === 'request' ? this.#request : this.#response);
+    return isFinal(this.#ours === 'request' ? this.requestState : this.responseState);
   }
 
   /** True while the client waits for a 100 that has not been sent. */
@@ -234,9 +237,9 @@ export class HttpSession {
   }
 
   #nextOfRequest(now: number): SessionEvent {
-    switch (this.#request) {
+    switch (this.#request.name) {
       case 'idle':
-        if (this.#response !== 'idle') return NEED_DATA;
+        if (this.#response.name !== 'idle') return NEED_DATA;
         return this.#requestHead(now);
       case 'body':
         return this.#content(now);
@@ -254,7 +257,7 @@ export class HttpSession {
   }
 
   #nextOfResponse(now: number): SessionEvent {
-    switch (this.#response) {
+    switch (this.#response.name) {
       case 'awaiting':
         return this.#responseHead(now);
       case 'body':
@@ -318,7 +321,7 @@ export class HttpSession {
 
   /** 101 counts only when it was asked for and the request is complete. RFC 9110 section 15.2.2. */
   #switchProtocols(head: ResponseHead): SessionEvent {
-    if (this.#upgradeAsked === undefined || head.upgrade === undefined || this.#request !== 'done') {
+    if (this.#upgradeAsked === undefined || head.upgrade === undefined || this.#request.name !== 'done') {
       return malformed('unsolicited', 'a switch of protocols that was not asked for', 502);
     }
     this.#step('request', 'switch');
@@ -431,7 +434,7 @@ export class HttpSession {
   }
 
   #theirState(): HalfState {
-    return this.role === 'server' ? this.#request : this.#response;
+    return this.role === 'server' ? this.requestState : this.responseState;
   }
 
   /** Reads no more of a peer that ran out of time; a refusal may still be sent. */
@@ -515,37 +518,15 @@ export class HttpSession {
 
   #responseHeadText(response: OutgoingResponse): string {
     const { status, headers } = response;
-    let fields = '';
-    let stamp = response.stamp ?? '';
-    let declared: number | undefined;
-    let upgradeOffered = false;
-    for (let at = 0; at < headers.length; at++) {
-      const name = headers[at]![0];
-      const value = headers[at]![1];
-      switch (framingField(name)) {
-        case 'connection':
-          this.#noteConnection(value);
-          break;
-        case 'transfer-encoding':
-          throw new UnsendableError('Transfer-Encoding is not the sender’s to set');
-        case 'content-length':
-          declared = declaredLength(declared, value);
-          break;
-        default:
-          fields += encodeField(name, value);
-          // A Date from a server behind us is the one that counts. RFC 9110 section 6.6.1.
-          if (name.length === 4 && equalsIgnoreCase(name, 'date')) stamp = '';
-          else if (name.length === 7 && equalsIgnoreCase(name, 'upgrade')) upgradeOffered = true;
-      }
-    }
-    const size = contentSize(response, declared);
+    const fields = this.#responseFields.encode(status, response.stamp ?? '', headers);
+    const size = contentSize(response, fields.declaredBytes);
+    if (fields.closes) this.#keepAlive = false;
     this.#outgoing = this.#responseFraming(status, size);
     this.#outgoingLeft = size ?? 0;
     // Without content only a response to HEAD, and 304, may declare what there would be.
     if (this.#outgoing === 'length' && response.size !== undefined && response.size !== size)
       throw new UnsendableError('Content-Length differs from the content');
-    const head = encodeStatusLine(status) + stamp + fields + this.#lengthField(status, size);
-    return `${head}${this.#connectionField(upgradeOffered)}\r\n`;
+    return `${fields.text}${this.#lengthField(status, size)}${this.#connectionField(fields.offersUpgrade)}\r\n`;
   }
 
   /** RFC 9110 section 8.6: no Content-Length with 204; section 15.3.6: 205 says that it has none. */
@@ -567,10 +548,6 @@ export class HttpSession {
     return upgradeOffered ? 'Connection: upgrade\r\n' : '';
   }
 
-  #noteConnection(value: string): void {
-    if (listElements(value).some((option) => equalsIgnoreCase(option, 'close'))) this.#keepAlive = false;
-  }
-
   #responseFraming(status: number, size: number | undefined): Outgoing {
     if (this.#method === 'HEAD' || status === 204 || status === 205 || status === 304) return 'none';
     if (size !== undefined) return 'length';
@@ -582,7 +559,7 @@ export class HttpSession {
   /** RFC 9110 section 7.8: only to a protocol that was asked for, and after the whole request. */
   #sendSwitch(response: OutgoingResponse): boolean {
     if (this.#upgradeAsked === undefined) throw new UnsendableError('a switch that was not asked for');
-    if (this.#request !== 'done') throw new UnsendableError('a switch before the end of the request');
+    if (this.#request.name !== 'done') throw new UnsendableError('a switch before the end of the request');
     const others = response.headers.filter(([name]) => framingField(name) === undefined);
     if (!others.some(([name]) => equalsIgnoreCase(name, 'upgrade')))
       throw new UnsendableError('a switch that does not name its protocol');
@@ -642,7 +619,7 @@ export class HttpSession {
 
   /** After both halves are done: a fresh exchange, or the way to the close. */
   #settle(now: number): void {
-    if (this.#request === 'done' && this.#response === 'done' && this.#keepAlive) {
+    if (this.#request.name === 'done' && this.#response.name === 'done' && this.#keepAlive) {
       this.#step('request', 'reuse');
       this.#step('response', 'reuse');
       this.#since = now;
@@ -651,20 +628,23 @@ export class HttpSession {
     }
     if (this.#keepAlive) return;
     // A head of which a part is here is still answered.
-    const idle = this.#request === 'idle' && this.#response === 'idle' && this.#input.length === 0;
-    if ((idle && this.#graceUntil === undefined) || (this.#request === 'done' && this.#response === 'done')) {
+    const idle = this.#request.name === 'idle' && this.#response.name === 'idle' && this.#input.length === 0;
+    if (
+      (idle && this.#graceUntil === undefined) ||
+      (this.#request.name === 'done' && this.#response.name === 'done')
+    ) {
       this.#step('request', 'retire');
       this.#step('response', 'retire');
-    } else if (this.#request === 'error' && this.#response === 'done') {
+    } else if (this.#request.name === 'error' && this.#response.name === 'done') {
       this.#step('response', 'retire');
     }
   }
 
   #step(half: Half, step: Step): void {
     const from = half === 'request' ? this.#request : this.#response;
-    const to = after(half, from, step);
+    const to = from.after[step];
     // Not an assert: its words would be put together at every step.
-    if (to === undefined) throw new AssertionFailed(`${half} cannot ${step} while ${from}`);
+    if (to === undefined) throw new AssertionFailed(`${half} cannot ${step} while ${from.name}`);
     if (half === 'request') this.#request = to;
     else this.#response = to;
   }
@@ -719,15 +699,16 @@ export class HttpSession {
    */
   #halfClosedDeadline(): Deadline | undefined {
     if (this.#halfClosedSince === undefined || this.role === 'client') return undefined;
-    if (this.#response !== 'awaiting' && this.#response !== 'body') return undefined;
+    if (this.#response.name !== 'awaiting' && this.#response.name !== 'body') return undefined;
     return { phase: 'half-closed', atMs: this.#halfClosedSince + this.#limits.halfClosedTimeoutMs };
   }
 
   /** Runs while nothing is waited for but the handler: not while content arrives as it reads. */
   #handlerDeadline(): Deadline | undefined {
     const { handlerTimeoutMs } = this.#limits;
-    if (handlerTimeoutMs === 0 || this.role === 'client' || this.#response !== 'awaiting') return undefined;
-    if (this.#request !== 'body' || this.#awaitingContinue)
+    if (handlerTimeoutMs === 0 || this.role === 'client' || this.#response.name !== 'awaiting')
+      return undefined;
+    if (this.#request.name !== 'body' || this.#awaitingContinue)
       return { phase: 'handler', atMs: this.#handlerSince + handlerTimeoutMs };
     if (this.#pausedSince === undefined) return undefined;
     return { phase: 'handler', atMs: this.#pausedSince + handlerTimeoutMs };
@@ -735,11 +716,11 @@ export class HttpSession {
 
   #requestDeadline(): Deadline | undefined {
     const limits = this.#limits;
-    if (this.#request === 'body' && !this.#awaitingContinue) {
+    if (this.#request.name === 'body' && !this.#awaitingContinue) {
       const earned = (this.#bodyBytes / limits.bodyBytesPerSecond) * 1_000;
       return { phase: 'body', atMs: this.#since + limits.bodyGraceMs + earned };
     }
-    if (this.#request !== 'idle' || this.#response !== 'idle') return undefined;
+    if (this.#request.name !== 'idle' || this.#response.name !== 'idle') return undefined;
     if (this.#input.length > 0 && this.#headSince !== undefined) {
       return { phase: 'head', atMs: this.#headSince + limits.headTimeoutMs };
     }
@@ -749,7 +730,7 @@ export class HttpSession {
   }
 
   #responseDeadline(): Deadline | undefined {
-    switch (this.#response) {
+    switch (this.#response.name) {
       case 'awaiting':
         return { phase: 'response', atMs: this.#since + this.#responseTimeoutMs };
       case 'body':
@@ -777,23 +758,6 @@ function requestFraming(request: OutgoingRequest): string {
   }
   if (request.size === undefined) return 'Transfer-Encoding: chunked\r\n';
   return request.size === 'none' ? '' : `Content-Length: ${request.size}\r\n`;
-}
-
-type FramingField = 'connection' | 'content-length' | 'transfer-encoding';
-
-/** The fields that belong to the connection rather than to the caller. */
-function framingField(name: string): FramingField | undefined {
-  if (name.length === 10 && equalsIgnoreCase(name, 'connection')) return 'connection';
-  if (name.length === 14 && equalsIgnoreCase(name, 'content-length')) return 'content-length';
-  if (name.length === 17 && equalsIgnoreCase(name, 'transfer-encoding')) return 'transfer-encoding';
-  return undefined;
-}
-
-function declaredLength(before: number | undefined, value: string): number {
-  const length = decimal(value);
-  if (length < 0 || before !== undefined)
-    throw new UnsendableError('Content-Length is not one decimal number');
-  return length;
 }
 
 /** The content's size, as it is or as the sender declares it. */

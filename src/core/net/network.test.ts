@@ -77,6 +77,66 @@ for (const [name, make] of networks) {
     await listener.close();
   });
 
+  test(`${name} network: a chunk is the receiver's, whatever is read later`, async () => {
+    const network = make();
+    const chunks: Buffer[] = [];
+    const listener = await network.listen({ host: '127.0.0.1', port: 0, limits: LIMITS }, (connection) => {
+      connection.attach({
+        data(chunk) {
+          chunks.push(chunk);
+          connection.write(chunk);
+        },
+      });
+    });
+    const [one, other] = [await dial(network, listener.endpoint), await dial(network, listener.endpoint)];
+    const echoed: Buffer[] = [];
+    for (const [connection, text] of [
+      [one, 'first'],
+      [other, 'other'],
+      [one, 'third'],
+    ] as const) {
+      const answer = Promise.withResolvers<Buffer>();
+      connection.attach({ data: answer.resolve });
+      connection.write(text);
+      echoed.push(await answer.promise);
+    }
+    assert.deepEqual(chunks.map(String), ['first', 'other', 'third']);
+    assert.deepEqual(echoed.map(String), ['first', 'other', 'third']);
+    await listener.close(0);
+  });
+
+  for (const side of ['server', 'client'] as const) {
+    test(`${name} network: a ${side} that pauses in the turn of a resume gets nothing until the next`, async () => {
+      const network = make();
+      const accepted = Promise.withResolvers<Connection>();
+      const listener = await network.listen({ host: '127.0.0.1', port: 0, limits: LIMITS }, accepted.resolve);
+      const client = await dial(network, listener.endpoint);
+      const server = await accepted.promise;
+      const [reader, writer] = side === 'server' ? [server, client] : [client, server];
+      let text = '';
+      const ended = Promise.withResolvers<void>();
+      reader.attach({ data: (chunk) => void (text += chunk.toString()), end: ended.resolve });
+      writer.attach({ data: () => undefined });
+      for (const [words, send] of [
+        ['held ', () => writer.write('held ')],
+        ['back', () => writer.end('back')],
+      ] as const) {
+        reader.resume();
+        reader.pause();
+        const before = text;
+        send();
+        // Time in which it would arrive.
+        await new Promise<void>((resolve) => systemClock.schedule(30, resolve));
+        assert.equal(text, before, `"${words}" came to a reader that had paused`);
+      }
+      reader.resume();
+      await ended.promise;
+      assert.equal(text, 'held back');
+      reader.destroy();
+      await listener.close();
+    });
+  }
+
   test(`${name} network: a slow reader is told of by write and drain`, async () => {
     const network = make();
     const accepted = Promise.withResolvers<Connection>();

@@ -18,10 +18,14 @@ import type {
   TlsClientOptions,
   TlsServerOptions,
 } from './network.ts';
+import type { Receive } from './shared-reads.ts';
 import { acceptOptions, clientRefusal, peerIdentityOf } from './tls-server.ts';
 
 /** A handshake as the client that is not over by then is abandoned. */
 const HANDSHAKE_TIMEOUT_MS = 10_000;
+
+/** Gives the socket of a connection, once the connection can receive. */
+export type Incoming = (receive: Receive) => net.Socket;
 
 export class SystemConnection implements Connection {
   readonly id: number;
@@ -46,8 +50,9 @@ export class SystemConnection implements Connection {
   #closeTimer: Timer | undefined;
 
   /** @param gone told once, when the connection is no more */
-  constructor(id: number, socket: net.Socket, limits: ConnectionLimits, clock: Clock, gone: () => void) {
+  constructor(id: number, incoming: Incoming, limits: ConnectionLimits, clock: Clock, gone: () => void) {
     this.id = id;
+    const socket = incoming((chunk) => this.#receive(chunk));
     this.#socket = socket;
     this.#limits = limits;
     this.#clock = clock;
@@ -106,7 +111,12 @@ export class SystemConnection implements Connection {
 
   pause(): void {
     this.#paused = true;
-    this.#socket.pause();
+    const socket = this.#socket;
+    socket.pause();
+    // A resume of this same turn makes a socket with a buffer of its own read, after the pause that took it back.
+    process.nextTick(() => {
+      if (this.#paused) socket.pause();
+    });
   }
 
   resume(): void {
@@ -208,12 +218,15 @@ export class SystemConnection implements Connection {
     return promise;
   }
 
+  #receive(chunk: Buffer): void {
+    this.#firstByteTimer?.cancel();
+    this.#idle.touch();
+    this.#handler?.data(chunk);
+  }
+
   #listen(socket: net.Socket): void {
-    socket.on('data', (chunk: Buffer) => {
-      this.#firstByteTimer?.cancel();
-      this.#idle.touch();
-      this.#handler?.data(chunk);
-    });
+    // Never emitted by a socket that reads into the shared buffer.
+    socket.on('data', (chunk: Buffer) => this.#receive(chunk));
     // A 'data' listener sets the stream flowing; nothing may flow before somebody is attached.
     if (this.#handler === undefined || this.#paused) socket.pause();
     socket.on('end', () => {

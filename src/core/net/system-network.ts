@@ -17,7 +17,8 @@ import type {
   UdpSocket,
 } from './network.ts';
 import { findPortHolder } from './port-holder.ts';
-import { SystemConnection } from './system-connection.ts';
+import { type Receive, SharedReads } from './shared-reads.ts';
+import { type Incoming, SystemConnection } from './system-connection.ts';
 import { acceptOptions } from './tls-server.ts';
 
 /** How long a connection over the limit may take to read its refusal. */
@@ -26,6 +27,7 @@ const REFUSAL_TIMEOUT_MS = 1_000;
 /** What the sockets of one network share. */
 interface Shared {
   readonly clock: Clock;
+  readonly reads: SharedReads;
   nextId(): number;
 }
 
@@ -35,7 +37,7 @@ interface Shared {
  */
 export function createSystemNetwork(clock: Clock = systemClock): Network {
   let lastId = 0;
-  const shared: Shared = { clock, nextId: () => ++lastId };
+  const shared: Shared = { clock, reads: new SharedReads(), nextId: () => ++lastId };
   return {
     listen: (options, accept) => listen(options, accept, shared),
     connect: (options) => connect(options, shared),
@@ -48,7 +50,7 @@ export const systemNetwork: Network = createSystemNetwork();
 async function listen(
   options: ListenOptions,
   accept: (connection: Connection) => void,
-  { clock, nextId }: Shared,
+  { clock, reads, nextId }: Shared,
 ): Promise<Listener> {
   let { tls } = options;
   // A certificate that cannot be used is found now, not by the first client.
@@ -59,7 +61,9 @@ async function listen(
 
   server.on('connection', (socket) => {
     if (open.size >= options.limits.maxConnections) return refuse(socket, options.refuse, clock);
-    const connection = new SystemConnection(nextId(), socket, options.limits, clock, () => {
+    const incoming: Incoming = (receive) =>
+      tls === undefined ? (reads.adopt(socket, receive) ?? socket) : socket;
+    const connection = new SystemConnection(nextId(), incoming, options.limits, clock, () => {
       open.delete(connection);
       if (open.size === 0) for (const tell of emptied) tell();
     });
@@ -137,7 +141,7 @@ async function bindError(cause: unknown, host: string, port: number): Promise<Ne
   return new NetError('address-in-use', `port ${port} on ${host} is taken by ${by}`, { cause, port });
 }
 
-async function connect(options: ConnectOptions, { clock, nextId }: Shared): Promise<Connection> {
+async function connect(options: ConnectOptions, { clock, reads, nextId }: Shared): Promise<Connection> {
   const limits = {
     maxConnections: 1,
     firstByteTimeoutMs: 0,
@@ -145,8 +149,8 @@ async function connect(options: ConnectOptions, { clock, nextId }: Shared): Prom
     maxBufferedBytes: options.maxBufferedBytes ?? DEFAULT_MAX_BUFFERED_BYTES,
     closeTimeoutMs: CLIENT_CLOSE_TIMEOUT_MS,
   };
-  const socket = await connectSocket(options, clock);
-  const connection = new SystemConnection(nextId(), socket, limits, clock, () => undefined);
+  const incoming = await connectSocket(options, clock, reads);
+  const connection = new SystemConnection(nextId(), incoming, limits, clock, () => undefined);
   if (options.tls === undefined) return connection;
   const timer = clock.schedule(options.timeoutMs, () => connection.destroy());
   try {
@@ -157,9 +161,11 @@ async function connect(options: ConnectOptions, { clock, nextId }: Shared): Prom
   return connection;
 }
 
-function connectSocket(options: ConnectOptions, clock: Clock): Promise<net.Socket> {
+function connectSocket(options: ConnectOptions, clock: Clock, reads: SharedReads): Promise<Incoming> {
   const where = `${options.host}:${options.port}`;
-  const { promise, resolve, reject } = Promise.withResolvers<net.Socket>();
+  const { promise, resolve, reject } = Promise.withResolvers<Incoming>();
+  // Nothing is read before the connection is there to receive it.
+  let receive: Receive = () => undefined;
   if (options.signal?.aborted) {
     reject(options.signal.reason);
     return promise;
@@ -169,6 +175,7 @@ function connectSocket(options: ConnectOptions, clock: Clock): Promise<net.Socke
     port: options.port,
     allowHalfOpen: true,
     noDelay: true,
+    ...(options.tls === undefined && { onread: reads.onread((chunk) => receive(chunk)) }),
   });
   const settle = (): void => {
     timer.cancel();
@@ -192,7 +199,10 @@ function connectSocket(options: ConnectOptions, clock: Clock): Promise<net.Socke
   socket.once('connect', () => {
     settle();
     socket.pause();
-    resolve(socket);
+    resolve((receiver) => {
+      receive = receiver;
+      return socket;
+    });
   });
   return promise;
 }

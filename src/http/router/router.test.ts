@@ -248,7 +248,10 @@ suite('adding a route', () => {
   test('a parameter may not pollute', () => {
     const match = createRouter().add('GET', '/:__proto__', none).find('GET', '/x');
     assert.ok(match.kind === 'found');
-    assert.equal(Object.getPrototypeOf(match.params), null);
+    assert.deepEqual(Object.entries(match.params), [['__proto__', 'x']]);
+    for (const name of Object.getOwnPropertyNames(Object.prototype))
+      assert.equal(name in match.params, name === '__proto__', `${name} is inherited`);
+    assert.throws(() => Object.assign(Object.getPrototypeOf(match.params), { x: 1 }), TypeError);
     assert.equal(({} as Record<string, unknown>)['x'], undefined);
   });
 });

@@ -110,8 +110,9 @@ export class Search<Route> {
   allow: Set<string> | undefined;
   readonly #method: string;
   readonly #path: string;
-  /** Of the parameters on the way: from, to, from, to, … */
-  readonly #bounds: number[] = [];
+  /** Of the parameters on the way: from, to, from, to, …; room for two, as an empty list would begin with room for many. */
+  readonly #bounds = [0, 0, 0, 0];
+  #boundCount = 0;
 
   constructor(method: string, path: string) {
     this.#method = method;
@@ -130,7 +131,7 @@ export class Search<Route> {
     }
     if (node.wildcard === undefined) return undefined;
     const route = this.#routeOf(node.wildcard);
-    if (route !== undefined) this.#bounds.push(at, this.#path.length);
+    if (route !== undefined) this.#note(at, this.#path.length);
     return route;
   }
 
@@ -146,10 +147,10 @@ export class Search<Route> {
     const slash = this.#path.indexOf('/', at);
     const end = slash < 0 ? this.#path.length : slash;
     for (const branch of node.branches) {
-      const count = this.#bounds.length;
+      const count = this.#boundCount;
       const route = this.#fits(branch.template, at, end) ? this.visit(branch.node, end) : undefined;
       if (route !== undefined) return route;
-      this.#bounds.length = count;
+      this.#boundCount = count;
     }
     return undefined;
   }
@@ -173,10 +174,15 @@ export class Search<Route> {
       if (end <= at || end > last) return false;
       const { accepts } = parameters[index]!;
       if (accepts !== undefined && !accepts(withSlashes(this.#path.slice(at, end)))) return false;
-      this.#bounds.push(at, end);
+      this.#note(at, end);
       at = separator === undefined ? end : end + separator.length;
     }
     return true;
+  }
+
+  #note(from: number, to: number): void {
+    this.#bounds[this.#boundCount++] = from;
+    this.#bounds[this.#boundCount++] = to;
   }
 
   #routeOf(leaf: Leaf<Route>): Route | undefined {

@@ -4,7 +4,7 @@
  */
 import { OctetError } from '../../core/errors.ts';
 import type { HeaderList } from '../types.ts';
-import { FIELD_VALUE, isTarget, isToken, TOKEN } from './grammar.ts';
+import { equalsIgnoreCase, FIELD_VALUE, isTarget, isToken, TOKEN } from './grammar.ts';
 import { reasonOf } from './status.ts';
 
 /** What our side tried to send is not HTTP; a bug of the caller, or an attack that reached a header value. */
@@ -38,6 +38,16 @@ function checkName(name: string): void {
     if (code > 0xff || TOKEN[code] === 0) throw new UnsendableError('a field name is not a token');
   }
   if (name === '') throw new UnsendableError('a field name is empty');
+}
+
+/** The fields that belong to the connection rather than to the caller. */
+export type FramingField = 'connection' | 'content-length' | 'transfer-encoding';
+
+export function framingField(name: string): FramingField | undefined {
+  if (name.length === 10 && equalsIgnoreCase(name, 'connection')) return 'connection';
+  if (name.length === 14 && equalsIgnoreCase(name, 'content-length')) return 'content-length';
+  if (name.length === 17 && equalsIgnoreCase(name, 'transfer-encoding')) return 'transfer-encoding';
+  return undefined;
 }
 
 /** @throws UnsendableError */

@@ -12,7 +12,7 @@
  * lengths (section 6.3 rule 5 allows them), and any Transfer-Encoding but one plain `chunked`.
  */
 import type { Fields } from './fields.ts';
-import { decimal, equalsIgnoreCase, isToken, listElements } from './grammar.ts';
+import { decimal, equalsIgnoreCase, isHostAndPort, isToken, listElements } from './grammar.ts';
 import { type Malformed, malformed } from './malformed.ts';
 
 export type Framing =
@@ -25,15 +25,22 @@ export const NO_CONTENT: Framing = { kind: 'none' };
 export const CHUNKED: Framing = { kind: 'chunked' };
 export const UNTIL_CLOSE: Framing = { kind: 'until-close' };
 
-/** What the fields say about the message and the connection, gathered in one pass. */
+/**
+ * What the fields say about the message and the connection, gathered in one pass. A connection's requests mostly say the
+ * same, so what can be told from the fields alone is told here, where it is remembered.
+ */
 export interface MessageControl {
   /** Undefined when neither field is present. */
   readonly framing: Framing | undefined;
-  /** Connection options in lower case. */
-  readonly connection: readonly string[];
+  /** The sender is ready for another message behind this one. RFC 9112 section 9.3. */
+  readonly keepAlive: boolean;
+  /** It says so, as it must in HTTP/1.0. */
+  readonly keepAliveAsked: boolean;
   readonly host: string | undefined;
-  readonly expect: string | undefined;
-  /** Protocols of Upgrade, when `Connection: upgrade` lists it. */
+  /** Host is a name or address with an optional port. */
+  readonly isHostWhole: boolean;
+  readonly expect: 'nothing' | '100-continue' | 'something-else';
+  /** Protocols of Upgrade, when `Connection: upgrade` lists it and the version has it. */
   readonly upgrade: string | undefined;
 }
 
@@ -86,7 +93,15 @@ export function readControl(fields: Fields, version: '1.0' | '1.1'): MessageCont
     return malformed('bad-connection', 'Connection has an option that is no token');
   const framing = framingOf(length, coding, version);
   if (framing !== undefined && framing.kind === 'malformed') return framing;
-  return { framing, connection, host, expect, upgrade: connection.includes('upgrade') ? upgrade : undefined };
+  return {
+    framing,
+    keepAlive: isPersistent(connection, version),
+    keepAliveAsked: connection.includes('keep-alive'),
+    host,
+    isHostWhole: host !== undefined && isHostAndPort(host),
+    expect: expectationOf(expect),
+    upgrade: version === '1.1' && connection.includes('upgrade') ? upgrade : undefined,
+  };
 }
 
 function joined(before: string | undefined, value: string): string {
@@ -117,8 +132,14 @@ function codingOf(coding: string, version: '1.0' | '1.1'): Framing | Malformed {
   return malformed('bad-transfer-encoding', 'Transfer-Encoding is not exactly `chunked`');
 }
 
-/** RFC 9112 section 9.3. */
-export function isPersistent(connection: readonly string[], version: '1.0' | '1.1'): boolean {
+/** RFC 9110 section 10.1.1: there is one expectation. */
+function expectationOf(expect: string | undefined): MessageControl['expect'] {
+  if (expect === undefined) return 'nothing';
+  return equalsIgnoreCase(expect, '100-continue') ? '100-continue' : 'something-else';
+}
+
+/** @param connection options in lower case */
+function isPersistent(connection: readonly string[], version: '1.0' | '1.1'): boolean {
   if (connection.includes('close')) return false;
   return version === '1.1' || connection.includes('keep-alive');
 }

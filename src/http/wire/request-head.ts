@@ -13,11 +13,15 @@
 import type { HttpLimits } from '../limits.ts';
 import { badLineEnding, type Fields } from './fields.ts';
 import type { FieldsMemo } from './fields-memo.ts';
-import { type Framing, isPersistent, NO_CONTENT } from './framing.ts';
+import { type Framing, type MessageControl, NO_CONTENT } from './framing.ts';
 import { decimal, equalsIgnoreCase, isHostAndPort, isToken, TARGET, TOKEN } from './grammar.ts';
 import { type Malformed, malformed } from './malformed.ts';
 
 const SPACE = 0x20;
+
+/** What comes most needs no walk through the token table, and no string of its own. */
+const USUAL_METHODS = ['GET', 'POST', 'PUT', 'HEAD', 'PATCH', 'DELETE', 'OPTIONS'];
+const USUAL_REST = ' HTTP/1.1\r\n';
 
 export interface RequestHead {
   readonly kind: 'request';
@@ -41,6 +45,8 @@ interface RequestLine {
   readonly method: string;
   readonly target: string;
   readonly version: '1.0' | '1.1';
+  /** Where the line behind it begins. */
+  readonly fieldsAt: number;
 }
 
 export type RequestHeadLimits = Pick<
@@ -59,16 +65,15 @@ export function parseRequestHead(
   limits: RequestHeadLimits,
   memo: FieldsMemo,
 ): RequestHead | Malformed {
-  const lineEnd = text.indexOf('\r\n', from);
-  const line = parseRequestLine(text, from, lineEnd, limits);
+  const line = parseRequestLine(text, from, limits);
   if (line.kind === 'malformed') return line;
-  const parsed = memo.parse(text, lineEnd + 2, to, line.version, limits);
+  const parsed = memo.parse(text, line.fieldsAt, to, line.version, limits);
   if (parsed.kind === 'malformed') return parsed;
   const { fields, control } = parsed;
 
-  const target = checkTarget(line, control.host);
+  const target = checkTarget(line, control);
   if (typeof target !== 'string') return target;
-  if (control.expect !== undefined && !equalsIgnoreCase(control.expect, '100-continue')) {
+  if (control.expect === 'something-else') {
     return malformed('bad-expect', 'the only expectation known is 100-continue', 417);
   }
   // What follows CONNECT is a tunnel's, never content or a next request: who declares content meant something else.
@@ -87,11 +92,11 @@ export function parseRequestHead(
     version: line.version,
     fields,
     framing,
-    keepAlive: !tunnel && isPersistent(control.connection, line.version),
-    keepAliveAsked: control.connection.includes('keep-alive'),
+    keepAlive: !tunnel && control.keepAlive,
+    keepAliveAsked: control.keepAliveAsked,
     // RFC 9110 section 10.1.1: ignored from a 1.0 client and without content.
-    expectContinue: control.expect !== undefined && line.version === '1.1' && hasContent(framing),
-    upgrade: line.version === '1.1' ? control.upgrade : undefined,
+    expectContinue: control.expect === '100-continue' && line.version === '1.1' && hasContent(framing),
+    upgrade: control.upgrade,
   };
 }
 
@@ -99,28 +104,46 @@ function hasContent(framing: Framing): boolean {
   return framing.kind === 'chunked' || (framing.kind === 'length' && framing.sizeBytes > 0);
 }
 
-function parseRequestLine(
-  text: string,
-  from: number,
-  to: number,
-  limits: RequestHeadLimits,
-): RequestLine | Malformed {
-  if (to - from > limits.requestLineBytes) {
+function parseRequestLine(text: string, from: number, limits: RequestHeadLimits): RequestLine | Malformed {
+  const usual = usualMethod(text, from);
+  let methodEnd = from + (usual?.length ?? 0);
+  while (TOKEN[text.charCodeAt(methodEnd)] === 1) methodEnd++;
+  let targetEnd = methodEnd + 1;
+  while (TARGET[text.charCodeAt(targetEnd)] === 1) targetEnd++;
+  const isUsual = usual !== undefined && targetEnd > methodEnd + 1 && text.startsWith(USUAL_REST, targetEnd);
+  const lineEnd = isUsual ? targetEnd + USUAL_REST.length - 2 : text.indexOf('\r\n', from);
+  if (lineEnd - from > limits.requestLineBytes) {
     return malformed('target-too-long', 'the request line is too long', 414);
   }
-  let methodEnd = from;
-  while (methodEnd < to && TOKEN[text.charCodeAt(methodEnd)] === 1) methodEnd++;
-  let targetEnd = methodEnd + 1;
-  while (targetEnd < to && TARGET[text.charCodeAt(targetEnd)] === 1) targetEnd++;
-  const spaced = text.charCodeAt(methodEnd) === SPACE && text.charCodeAt(targetEnd) === SPACE;
-  if (!spaced || methodEnd === from || targetEnd === methodEnd + 1 || targetEnd >= to)
-    return badRequestLine(text.slice(from, to));
+  if (!isUsual) {
+    const refusal = checkSpaces(text, { from, methodEnd, targetEnd, lineEnd });
+    if (refusal !== undefined) return refusal;
+  }
   if (methodEnd - from > limits.methodBytes)
     return malformed('method-too-long', 'the method is not known', 501);
-  const version = versionOf(text, targetEnd + 1, to);
-  if (typeof version !== 'string') return text.slice(from, to).includes('\r') ? badLineEnding() : version;
-  const method = text.slice(from, methodEnd);
-  return { kind: 'request-line', method, target: text.slice(methodEnd + 1, targetEnd), version };
+  const version = isUsual ? '1.1' : versionOf(text, targetEnd + 1, lineEnd);
+  if (typeof version !== 'string')
+    return text.slice(from, lineEnd).includes('\r') ? badLineEnding() : version;
+  const method = usual ?? text.slice(from, methodEnd);
+  const target = text.slice(methodEnd + 1, targetEnd);
+  return { kind: 'request-line', method, target, version, fieldsAt: lineEnd + 2 };
+}
+
+/** The method at `from` when it is a usual one with a space behind it. */
+function usualMethod(text: string, from: number): string | undefined {
+  for (const method of USUAL_METHODS) {
+    if (text.startsWith(method, from) && text.charCodeAt(from + method.length) === SPACE) return method;
+  }
+  return undefined;
+}
+
+function checkSpaces(
+  text: string,
+  { from, methodEnd, targetEnd, lineEnd }: Record<'from' | 'methodEnd' | 'targetEnd' | 'lineEnd', number>,
+): Malformed | undefined {
+  const spaced = text.charCodeAt(methodEnd) === SPACE && text.charCodeAt(targetEnd) === SPACE;
+  if (spaced && methodEnd > from && targetEnd > methodEnd + 1 && targetEnd < lineEnd) return undefined;
+  return badRequestLine(text.slice(from, lineEnd));
 }
 
 /** What is wrong with a line that is not `token SP target SP …`. */
@@ -143,10 +166,10 @@ function badRequestLine(line: string): Malformed {
  * would take `HTTP/1.2` as 1.1, but nothing sends it, and two parsers that differ here differ about framing.
  */
 export function versionOf(text: string, from: number, to: number): '1.0' | '1.1' | Malformed {
+  if (to - from === 8 && text.startsWith('HTTP/1.1', from)) return '1.1';
   if (to - from !== 8 || !text.startsWith('HTTP/', from) || text.charCodeAt(from + 6) !== 0x2e)
     return malformed('bad-version', 'the version is malformed');
   const [major, minor] = [text.charCodeAt(from + 5) - 0x30, text.charCodeAt(from + 7) - 0x30];
-  if (major === 1 && minor === 1) return '1.1';
   if (major === 1 && minor === 0) return '1.0';
   if (!isDigit(major) || !isDigit(minor)) return malformed('bad-version', 'the version is malformed');
   return malformed('bad-version', 'the version is not HTTP/1.0 or HTTP/1.1', 505);
@@ -156,10 +179,10 @@ function isDigit(value: number): boolean {
   return value >= 0 && value <= 9;
 }
 
-function checkTarget(line: RequestLine, host: string | undefined): string | Malformed {
+function checkTarget(line: RequestLine, { host, isHostWhole }: MessageControl): string | Malformed {
   if (host === undefined) {
     if (line.version === '1.1') return malformed('bad-host', 'HTTP/1.1 needs a Host field');
-  } else if (!isHostAndPort(host)) {
+  } else if (!isHostWhole) {
     return malformed('bad-host', 'Host is not a name or address with an optional port');
   }
   if (line.method === 'CONNECT') return authorityForm(line.target);

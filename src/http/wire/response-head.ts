@@ -7,7 +7,7 @@
  */
 import type { HttpLimits } from '../limits.ts';
 import { badLineEnding, type Fields, parseFields } from './fields.ts';
-import { type Framing, isPersistent, NO_CONTENT, readControl, UNTIL_CLOSE } from './framing.ts';
+import { type Framing, NO_CONTENT, readControl, UNTIL_CLOSE } from './framing.ts';
 import { isFieldValue } from './grammar.ts';
 import { type Malformed, malformed } from './malformed.ts';
 import { versionOf } from './request-head.ts';
@@ -66,8 +66,8 @@ export function parseResponseHead(
     fields,
     framing,
     declaredBytes: declared?.kind === 'length' ? declared.sizeBytes : undefined,
-    keepAlive: framing.kind !== 'until-close' && isPersistent(control.connection, version),
-    upgrade: status === 101 && version === '1.1' ? control.upgrade : undefined,
+    keepAlive: framing.kind !== 'until-close' && control.keepAlive,
+    upgrade: status === 101 ? control.upgrade : undefined,
   };
 }
 
