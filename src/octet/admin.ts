@@ -33,7 +33,7 @@ import {
   text,
 } from '../http/index.ts';
 import type { ServiceBackup } from './backup.ts';
-import type { LiveSpans } from './live-spans.ts';
+import { LiveSpans } from './live-spans.ts';
 
 export interface AdminOptions {
   readonly host: string;
@@ -59,7 +59,7 @@ const KEEP_ALIVE_MS = 10_000;
 
 export async function startAdmin(options: AdminOptions): Promise<HttpServer> {
   const { observatory, services, world } = options;
-  let live: Promise<LiveSpans> | undefined;
+  const live = new LiveSpans({ observatory, ...world });
   const router = createRouter();
   router.add('GET', '/healthz', () => text(200, 'ok\n'));
   router.add('GET', '/readyz', () => readiness(services()));
@@ -84,10 +84,7 @@ export async function startAdmin(options: AdminOptions): Promise<HttpServer> {
     json(200, { nowMs: world.clock.now(), samples: observatory.samples() }),
   );
   router.add('GET', '/spans', (request) => json(200, { spans: selectSpans(observatory, request) }));
-  router.add('GET', '/events', async (request) => {
-    live ??= import('./live-spans.ts').then((loaded) => new loaded.LiveSpans({ observatory, ...world }));
-    return (await live).stream(request);
-  });
+  router.add('GET', '/events', (request) => live.stream(request));
   router.add('POST', '/backup', (request) => backup(options, request));
   return startHttpServer({
     host: { ...world, observer: observatory.observer('admin') },

@@ -74,7 +74,7 @@ test('a start loads of the HTTP library only what every start needs', async () =
   });
   let said = '';
   for await (const text of child.stdout) said += String(text);
-  assert.deepEqual(JSON.parse(said), ['access', 'client', 'conditional', 'cors', 'router', 'wire']);
+  assert.deepEqual(JSON.parse(said), ['access', 'client', 'conditional', 'cors', 'events', 'router', 'wire']);
 });
 
 test('the bounds of HTTP hold at every listener', async () => {
