@@ -151,6 +151,7 @@ export class Octet implements AsyncDisposable {
       token: config.adminToken,
       copyStates: (to, signal) => this.#copyStates(to, signal),
       controlKey: this.controlKey,
+      httpLimits: config.http,
     });
     this.#endpoints.set('admin', { main: this.#admin.endpoint });
     const host = (service: string): Host => ({

@@ -97,9 +97,16 @@ function listen(source) {
   if (streams.has(source)) return;
   const stream = new EventSource(`/data/events/${encodeURIComponent(source)}`);
   streams.set(source, stream);
-  // Each connection begins with the recent operations, also one that was made anew.
-  stream.onopen = () => {
+  // A stream begins with the recent operations. One that is resumed goes on behind the last; where that is not known
+  // any more it says so, and begins anew.
+  const forget = () => {
     spans = spans.filter((span) => span.source !== source);
+  };
+  forget();
+  stream.addEventListener('gap', forget);
+  // Refused: asked for anew when the source is there again.
+  stream.onerror = () => {
+    if (stream.readyState === EventSource.CLOSED) streams.delete(source);
   };
   stream.onmessage = (message) => {
     const span = { ...JSON.parse(message.data), source };

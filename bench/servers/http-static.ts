@@ -1,7 +1,8 @@
 /** The HTTP library's side of the comparison in `bench/http-static.ts`: the files of the folder it is given. */
 import { systemFiles } from '../../src/core/files/system-files.ts';
 import { testHost } from '../../src/core/testing/host.ts';
-import { createStaticFiles, startHttpServer } from '../../src/http/index.ts';
+import { createStaticFiles } from '../../src/http/content/index.ts';
+import { startHttpServer } from '../../src/http/index.ts';
 
 const root = process.argv[2];
 if (root === undefined) throw new Error('which folder?');

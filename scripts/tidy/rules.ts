@@ -11,47 +11,49 @@ export interface Room {
   readonly core: readonly string[];
   /** `node:` modules. */
   readonly node: readonly string[];
-  /** May import `src/http`. */
-  readonly http: boolean;
+  /** Which faces of `src/http` it may import. */
+  readonly http: 'all' | 'pure' | 'none';
   /** npm packages. */
   readonly packages: readonly string[];
 }
 
-const pure = ['assert', 'errors', 'bytes'];
-const seams = [...pure, 'lifecycle', 'time', 'random', 'observe'];
+/** What pure rooms may import of `src/core`. */
+export const pureCore: readonly string[] = ['assert', 'errors', 'bytes'];
+const seams = [...pureCore, 'lifecycle', 'time', 'random', 'observe'];
 
 export const rooms: Readonly<Record<string, Room>> = {
-  wire: { own: ['wire', 'limits', 'errors'], core: pure, node: ['buffer'], http: false, packages: [] },
+  /** Messages of a protocol over HTTP have HTTP's conditions, ranges and dates in them. */
+  wire: { own: ['wire', 'limits', 'errors'], core: pureCore, node: ['buffer'], http: 'pure', packages: [] },
   session: {
     own: ['session', 'wire', 'engine', 'scram', 'limits', 'errors'],
-    core: pure,
+    core: pureCore,
     node: ['buffer'],
-    http: false,
+    http: 'none',
     packages: [],
   },
   engine: {
     own: ['engine', 'wire', 'limits', 'errors'],
-    core: [...pure, 'store', 'time', 'random', 'blobs'],
+    core: [...pureCore, 'store', 'time', 'random', 'blobs'],
     node: ['buffer'],
-    http: false,
+    http: 'none',
     packages: [],
   },
   store: {
     own: ['store', 'engine', 'wire', 'limits', 'errors', 'metrics'],
     core: [...seams, 'files', 'journal', 'store', 'blobs'],
     node: ['buffer', 'crypto'],
-    http: false,
+    http: 'none',
     packages: [],
   },
-  limits: { own: ['limits'], core: ['net'], node: [], http: true, packages: [] },
+  limits: { own: ['limits'], core: ['net'], node: [], http: 'all', packages: [] },
   /** A service over HTTP turns its errors into responses here. */
-  errors: { own: ['errors', 'limits'], core: pure, node: [], http: true, packages: [] },
-  metrics: { own: ['metrics', 'limits', 'engine'], core: ['observe'], node: [], http: false, packages: [] },
+  errors: { own: ['errors', 'limits'], core: pureCore, node: [], http: 'all', packages: [] },
+  metrics: { own: ['metrics', 'limits', 'engine'], core: ['observe'], node: [], http: 'none', packages: [] },
   client: {
     own: ['client', 'wire', 'session', 'limits', 'errors', 'crypto', 'scram'],
     core: ['*'],
     node: ['buffer', 'crypto'],
-    http: true,
+    http: 'all',
     packages: [],
   },
   /** Hashes and signatures, kept out of the pure rooms and handed in. */
@@ -59,7 +61,7 @@ export const rooms: Readonly<Record<string, Room>> = {
     own: ['crypto', 'wire', 'limits', 'errors'],
     core: seams,
     node: ['buffer', 'crypto', 'zlib', 'util'],
-    http: false,
+    http: 'none',
     packages: [],
   },
   /** The database's login: pure, but for the file that does its hashing. */
@@ -67,12 +69,18 @@ export const rooms: Readonly<Record<string, Room>> = {
     own: ['scram', 'wire', 'limits', 'errors'],
     core: seams,
     node: ['buffer', 'crypto', 'zlib', 'util'],
-    http: false,
+    http: 'none',
     packages: [],
   },
-  index: { own: ['*'], core: ['*'], node: [], http: false, packages: [] },
+  index: { own: ['*'], core: ['*'], node: [], http: 'none', packages: [] },
   /** Every other file of a service: the server and what it is made of. */
-  server: { own: ['*'], core: ['*'], node: ['buffer', 'crypto', 'stream', 'path'], http: true, packages: [] },
+  server: {
+    own: ['*'],
+    core: ['*'],
+    node: ['buffer', 'crypto', 'stream', 'path'],
+    http: 'all',
+    packages: [],
+  },
 };
 
 /** Packages that one named file wraps, so that one file changes when the package does. */
@@ -94,6 +102,31 @@ export const wrappedModules: Readonly<Record<string, string>> = {
   http2: 'src/http/http2/',
   stream: 'src/http/http2/',
 };
+
+/**
+ * The faces of the HTTP library, as folders of `src/http`: '' is the library itself, the others are loaded by whoever
+ * needs them. Services and the command import nothing else of it.
+ */
+export const httpFaces: readonly string[] = [
+  '',
+  'access',
+  'conditional',
+  'content',
+  'cookies',
+  'cors',
+  'events',
+  'forms',
+  'observe',
+  'rate-limit',
+  'structured-fields',
+  'websocket',
+];
+
+/** Folders of the HTTP library that are pure: bytes and texts in, values out. Those that are faces are for pure rooms too. */
+export const pureHttp: readonly string[] = ['wire', 'conditional', 'structured-fields'];
+
+/** Files of the HTTP library that its pure folders may import beside each other. */
+export const pureHttpFiles: readonly string[] = ['limits', 'types'];
 
 /** service → services whose client it may use, through their index.ts. */
 export const serviceArrows: Readonly<Record<string, readonly string[]>> = {

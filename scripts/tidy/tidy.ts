@@ -4,7 +4,11 @@
 import {
   coreArrows,
   emptyNames,
+  httpFaces,
   kernelOnly,
+  pureCore,
+  pureHttp,
+  pureHttpFiles,
   type Room,
   rooms,
   serviceArrows,
@@ -72,14 +76,13 @@ function refusal(file: string, target: string): string | undefined {
   if (to.isTest || (to.area === 'core' && to.room === 'testing')) return `${target} is for tests only`;
   if (isComposition(from)) return compositionRefusal(to, target);
   if (from.area === 'core') return coreRefusal(from, to, target);
-  if (from.area === 'http')
-    return ['core', 'http'].includes(to.area) ? undefined : `http imports only core, not ${target}`;
+  if (from.area === 'http') return ownHttpRefusal(file, from, to, target);
   if (from.area === to.area) return ownRefusal(from, to);
   if (to.area === 'core')
     return roomOf(from).core.some((name) => name === '*' || name === to.room)
       ? undefined
       : `the ${from.room} room may not import core/${to.room}`;
-  if (to.area === 'http') return roomOf(from).http ? undefined : `the ${from.room} room may not import http`;
+  if (to.area === 'http') return httpRefusal(from, to, target);
   if (!serviceArrows[from.area]?.includes(to.area)) return `${from.area} may not import ${to.area}`;
   return to.room === 'index' ? undefined : `${to.area} is imported through its index.ts, not ${target}`;
 }
@@ -107,7 +110,37 @@ function coreRefusal(from: Place, to: Place, target: string): string | undefined
   return `core/${from.room} may not import core/${to.room}`;
 }
 
+/** What the HTTP library may import itself. */
+function ownHttpRefusal(file: string, from: Place, to: Place, target: string): string | undefined {
+  if (!['core', 'http'].includes(to.area)) return `http imports only core, not ${target}`;
+  if (!isPureHttp(file, from)) return undefined;
+  const lawful = to.area === 'core' ? pureCore : [...pureHttp, ...pureHttpFiles];
+  return lawful.includes(to.room) ? undefined : `http/${from.room} is pure and may not import ${target}`;
+}
+
+/** Who spoils its inputs at random is no part of it. */
+function isPureHttp(file: string, from: Place): boolean {
+  return pureHttp.includes(from.room) && !file.endsWith('.fuzz.ts');
+}
+
+function httpRefusal(from: Place, to: Place, target: string): string | undefined {
+  const { http } = roomOf(from);
+  if (http === 'none') return `the ${from.room} room may not import http`;
+  if (http === 'pure' && !pureHttp.includes(to.room))
+    return `the ${from.room} room may import only what is pure of http, not ${target}`;
+  return faceRefusal(target);
+}
+
+/** `src/http/index.ts`, or the index.ts of a folder that is a face. */
+function faceRefusal(target: string): string | undefined {
+  const isFace = httpFaces.some(
+    (face) => target === ['src', 'http', face, 'index.ts'].filter(Boolean).join('/'),
+  );
+  return isFace ? undefined : `${target} is no face of http: scripts/tidy/rules.ts lists them`;
+}
+
 function compositionRefusal(to: Place, target: string): string | undefined {
+  if (to.area === 'http') return faceRefusal(target);
   if (!SERVICES.has(to.area) || to.room === 'index') return undefined;
   return `${to.area} is imported through its index.ts, not ${target}`;
 }
@@ -116,13 +149,12 @@ function outsideRefusal(file: string, from: Place, target: string): string | und
   if (target.startsWith('node:')) {
     const name = target.slice('node:'.length);
     if (isComposition(from) || from.area === 'core') {
-      const pureCore = from.area === 'core' && from.room === 'bytes';
-      return pureCore && !['buffer', 'zlib'].includes(name)
-        ? `core/bytes may not import ${target}`
-        : undefined;
+      const isPure = from.area === 'core' && from.room === 'bytes';
+      return isPure && !['buffer', 'zlib'].includes(name) ? `core/bytes may not import ${target}` : undefined;
     }
     if (from.area === 'http') {
-      const isAllowed = ['buffer', 'crypto', 'zlib'].includes(name) || isWrappedIn(file, name);
+      const own = isPureHttp(file, from) ? ['buffer'] : ['buffer', 'crypto', 'zlib'];
+      const isAllowed = own.includes(name) || isWrappedIn(file, name);
       return isAllowed ? undefined : `http may not import ${target}`;
     }
     return roomOf(from).node.includes(name)

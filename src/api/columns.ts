@@ -24,6 +24,27 @@ function kindOf(column: Column): Kind {
   return kinds[column.type] ?? 'text';
 }
 
+/** What a column's values look like in JSON, as a JSON Schema (2020-12). Any may be null. */
+export function schemaOf(column: Column): Readonly<Record<string, unknown>> {
+  switch (kindOf(column)) {
+    case 'boolean':
+      return { type: ['boolean', 'null'] };
+    case 'integer':
+      // Beyond 2^53 as text.
+      return { type: column.type === 'int8' ? ['integer', 'string', 'null'] : ['integer', 'null'] };
+    case 'number':
+      // NaN and the infinities as text.
+      return { type: ['number', 'string', 'null'] };
+    case 'json':
+      return {};
+    case 'text':
+      return {
+        type: ['string', 'null'],
+        ...(column.type === 'timestamptz' ? { format: 'date-time' } : {}),
+      };
+  }
+}
+
 /** Rows as JSON values. An int8 beyond 2^53 stays text, for JSON numbers would lose its end. */
 export function rowsOf(result: QueryResult): Row[] {
   return result.rows.map((values) => {

@@ -42,6 +42,11 @@ export function responseOf(thrown: unknown): HttpResponse {
   return problem(500, { title: 'The request failed' });
 }
 
+/** The database knows no table of the name. */
+export function isMissingTable(thrown: unknown): boolean {
+  return stateOf(thrown) === '42P01';
+}
+
 function stateOf(thrown: unknown): string | undefined {
   if (typeof thrown !== 'object' || thrown === null || !('sqlState' in thrown)) return codeOf(thrown);
   return typeof thrown.sqlState === 'string' ? thrown.sqlState : undefined;

@@ -15,13 +15,20 @@ export interface StoredFile {
   readonly modifiedMs: number;
 }
 
+/** What is said of a file when it is put. */
+export interface FileAbout {
+  readonly contentType: string;
+  /** Stays with the file: what comes coded is kept coded, and is sent so again. */
+  readonly contentEncoding: string | undefined;
+  readonly requestId: string;
+}
+
 /** The little that is used of an object store. */
 export interface FileStore {
   put(
     name: string,
     body: { stream: AsyncIterable<Uint8Array>; sizeBytes: number },
-    contentType: string,
-    requestId: string,
+    about: FileAbout,
   ): Promise<{ etag: string }>;
   /** The answer of the store to GET or HEAD, with what the client asked about ranges and validators. */
   fetch(name: string, request: HttpRequest): Promise<HttpResponse>;
@@ -46,10 +53,16 @@ export class FilesApi {
     const name = this.#name(request);
     const { sizeBytes } = request.body;
     if (sizeBytes === undefined) throw new HttpError(411, 'a file needs a Content-Length');
-    if (sizeBytes > this.#limits.maxFileBytes)
-      throw new HttpError(413, `a file has at most ${this.#limits.maxFileBytes} bytes`);
-    const type = request.headers.get('content-type') ?? 'application/octet-stream';
-    const { etag } = await this.#store.put(name, { stream: request.body, sizeBytes }, type, request.id);
+    const { headers: given } = request;
+    const { etag } = await this.#store.put(
+      name,
+      { stream: request.body, sizeBytes },
+      {
+        contentType: given.get('content-type') ?? 'application/octet-stream',
+        contentEncoding: given.get('content-encoding'),
+        requestId: request.id,
+      },
+    );
     const headers: HeaderList = [['Location', `/files/${name.split('/').map(encodeURIComponent).join('/')}`]];
     return json(201, { name, sizeBytes, etag }, headers);
   }

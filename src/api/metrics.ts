@@ -1,4 +1,4 @@
-import type { Counter, Observer } from '../core/observe/types.ts';
+import type { Counter, Histogram, Observer } from '../core/observe/types.ts';
 
 export interface ApiMetrics {
   readonly cacheHits: Counter;
@@ -6,11 +6,21 @@ export interface ApiMetrics {
   readonly cacheFailures: Counter;
   readonly events: Counter;
   readonly eventFailures: Counter;
+  /** @param route its name in the route table, or `none` */
+  answered(route: string, status: number, seconds: number): void;
 }
 
 export function createApiMetrics(observer: Observer, instance: string): ApiMetrics {
   const { metrics } = observer;
   const labels = { instance };
+  const requests = (route: string, status: number): Counter =>
+    metrics.counter('octet_api_requests_total', 'Requests by route and status.', {
+      instance,
+      route,
+      status: String(status),
+    });
+  const duration = (route: string): Histogram =>
+    metrics.histogram('octet_api_request_seconds', 'From head to head of the answer.', { instance, route });
   return {
     cacheHits: metrics.counter('octet_api_cache_hits_total', 'Rows served from the cache.', labels),
     cacheMisses: metrics.counter('octet_api_cache_misses_total', 'Rows read from the database.', labels),
@@ -25,5 +35,9 @@ export function createApiMetrics(observer: Observer, instance: string): ApiMetri
       'Events the queue did not confirm at once; they are told again.',
       labels,
     ),
+    answered(route, status, seconds) {
+      requests(route, status).value++;
+      duration(route).observe(seconds);
+    },
   };
 }

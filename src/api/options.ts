@@ -1,4 +1,5 @@
 /** What an instance of the API can be told. */
+import type { HttpLimits } from '../http/index.ts';
 import type { ApiLimits } from './limits.ts';
 
 export interface ExposedTable {
@@ -33,6 +34,8 @@ export interface ApiOptions {
   /** Answers `GET /metrics`, in Prometheus' text format; without it there is no such resource. */
   readonly metricsText?: () => Promise<string>;
   readonly limits?: Partial<ApiLimits>;
+  /** Bounds of the HTTP server; those of src/http/limits.ts where absent. */
+  readonly httpLimits?: Partial<HttpLimits>;
 }
 
 export const DEFAULT_API_OPTIONS: Omit<ApiOptions, 'databaseUrl'> = {

@@ -8,17 +8,17 @@ import {
   type Handler,
   type HttpRequest,
   type HttpResponse,
-  json,
+  type Router,
   startHttpServer,
-  text,
 } from '../http/index.ts';
 import type { Database } from './database.ts';
 import { ApiError, responseOf } from './errors.ts';
 import { type FileStore, FilesApi } from './files.ts';
 import { type ApiLimits, DEFAULT_API_LIMITS } from './limits.ts';
-import { createApiMetrics } from './metrics.ts';
+import { type ApiMetrics, createApiMetrics } from './metrics.ts';
 import type { ApiOptions } from './options.ts';
 import { Outbox, type Publisher } from './outbox.ts';
+import { addDescription, addFiles, addHealth, addTable, FILES } from './routes.ts';
 import { type Cache, RowCache } from './row-cache.ts';
 import { openCache, openDatabase, openFiles, openPublisher } from './services.ts';
 import { TableApi } from './table.ts';
@@ -57,14 +57,20 @@ export async function startApi(options: ApiOptions, host: Host): Promise<Api> {
     undo.defer(() => outbox.close());
   }
   const troubles = () => findTroubles(behind, limits, host);
+  const tables = new Map(
+    Object.entries(options.tables).map(([name, table]) => [
+      name,
+      new TableApi(name, table, { database, cache: rows, outbox, limits, ...host }),
+    ]),
+  );
   const router = createRouter();
   addHealth(router, options, troubles);
-  for (const [name, table] of Object.entries(options.tables)) {
-    addTable(router, name, new TableApi(name, table, { database, cache: rows, outbox, limits, ...host }));
-  }
-  if (behind.files !== undefined) addFiles(router, new FilesApi(behind.files, limits));
-  const handler = observed(router.handle, options, host);
-  const server = await startHttpServer({ host, address: options, handler, name: options.name });
+  addDescription(router, tables);
+  for (const [name, table] of tables) addTable(router, name, table, limits);
+  if (behind.files !== undefined) addFiles(router, new FilesApi(behind.files, limits), limits);
+  const handler = observed(router, metrics, options, host);
+  const { name, httpLimits = {} } = options;
+  const server = await startHttpServer({ host, address: options, handler, name, limits: httpLimits });
   undo.defer(() => server.close(0));
   const resources = undo.move();
   let closing: Promise<void> | undefined;
@@ -116,52 +122,37 @@ async function connect(options: ApiOptions, host: Host, undo: AsyncDisposableSta
   };
 }
 
-type ApiRouter = ReturnType<typeof createRouter>;
+/** Too short to be compressed, and asked for every second or two. */
+const HEALTH: ReadonlySet<string> = new Set(['/healthz', '/readyz']);
 
-function addHealth(router: ApiRouter, options: ApiOptions, troubles: Api['troubles']): void {
-  router.add('GET', '/healthz', () => text(200, 'ok\n'));
-  const { metricsText } = options;
-  if (metricsText !== undefined) {
-    router.add('GET', '/metrics', async () => ({
-      status: 200,
-      headers: [['Content-Type', 'text/plain; version=0.0.4; charset=utf-8']],
-      body: await metricsText(),
-    }));
-  }
-  router.add('GET', '/readyz', async () => {
-    const found = await troubles();
-    const ready = Object.keys(found).length === 0;
-    return json(ready ? 200 : 503, { instance: options.name, ready, troubles: found });
-  });
+/**
+ * JSON and text are compressed; what compresses is loaded by the first request for them. Files go out as they are
+ * stored, for their tags and ranges are of those bytes.
+ */
+function coded(handle: Handler): Handler {
+  let compressing: Promise<Handler> | undefined;
+  return async (request) => {
+    if (request.path.startsWith(FILES) || HEALTH.has(request.path)) return handle(request);
+    compressing ??= import('../http/content/index.ts').then(({ compressed }) => compressed(handle));
+    return (await compressing)(request);
+  };
 }
 
-function addTable(router: ApiRouter, name: string, table: TableApi): void {
-  const path = `/api/${encodeURIComponent(name)}`;
-  router.add('GET', path, (request) => table.list(request));
-  router.add('POST', path, (request) => table.insert(request));
-  router.add('GET', `${path}/:key`, (request) => table.read(request));
-  router.add('PATCH', `${path}/:key`, (request) => table.update(request));
-  router.add('DELETE', `${path}/:key`, (request) => table.remove(request));
-}
-
-function addFiles(router: ApiRouter, files: FilesApi): void {
-  router.add('GET', '/files/*name', (request) => files.read(request));
-  router.add('PUT', '/files/*name', (request) => files.write(request));
-  router.add('DELETE', '/files/*name', (request) => files.remove(request));
-}
-
-/** Errors become problems, every answer carries who gave it and its request's id, and a span is left. */
-function observed(handler: Handler, options: ApiOptions, host: Host): Handler {
+/** Errors become problems, every answer carries who gave it and its request's id, and is counted and left as a span. */
+function observed(router: Router, metrics: ApiMetrics, options: ApiOptions, host: Host): Handler {
+  const handler = coded(router.handle);
   return async (request) => {
     const startMs = host.clock.now();
     const startedAtMs = host.clock.monotonic();
     const response = await answer(handler, request, host);
+    const durationMs = host.clock.monotonic() - startedAtMs;
+    metrics.answered(routeName(router, request), response.status, durationMs / 1_000);
     host.observer.span({
       operation: `${request.method} ${request.path}`,
       outcome: String(response.status),
       requestId: request.id,
       startMs,
-      durationMs: host.clock.monotonic() - startedAtMs,
+      durationMs,
       detail: options.name,
     });
     const trace = [
@@ -170,6 +161,12 @@ function observed(handler: Handler, options: ApiOptions, host: Host): Handler {
     ] as const;
     return { ...response, headers: [...(response.headers ?? []), ...trace] };
   };
+}
+
+/** Looked up once more: a microsecond, beside a query. */
+function routeName(router: Router, { method, path }: HttpRequest): string {
+  const match = router.find(method, path);
+  return match.kind === 'found' ? (match.route.name ?? match.route.pattern) : 'none';
 }
 
 async function answer(handler: Handler, request: HttpRequest, host: Host): Promise<HttpResponse> {

@@ -4,7 +4,7 @@
 import { connectCache } from '../cache/index.ts';
 import type { Host } from '../core/lifecycle.ts';
 import { connectDatabase, type DatabaseSession } from '../database/index.ts';
-import { createHttpClient, type HttpRequest, type HttpResponse } from '../http/index.ts';
+import { createHttpClient, type HttpRequest, type HttpResponse, problem } from '../http/index.ts';
 import { createObjectsClient } from '../objects/index.ts';
 import { connectQueue } from '../queue/index.ts';
 import type { Database, QueryResult, Session, SqlValue } from './database.ts';
@@ -107,7 +107,11 @@ export function openFiles(options: ApiOptions, host: Host): FileStore {
   const client = createObjectsClient({ ...host, endpoint, accessKeyId, secretAccessKey, region });
   const http = createHttpClient(host);
   return {
-    put: (name, body, contentType, requestId) => client.put(bucket, name, body, { contentType, requestId }),
+    put: (name, body, { contentEncoding, ...about }) =>
+      client.put(bucket, name, body, {
+        ...about,
+        ...(contentEncoding === undefined ? {} : { contentEncoding }),
+      }),
     delete: (name, requestId) => client.delete(bucket, name, { requestId }),
     async fetch(name, request) {
       const method = request.method === 'HEAD' ? 'HEAD' : 'GET';
@@ -146,11 +150,7 @@ function missing(status: number, request: HttpRequest): HttpResponse {
     problemStatus === 404
       ? `There is no file ${request.params['name']}`
       : 'The object store refused the request';
-  return {
-    status: problemStatus,
-    headers: [['Content-Type', 'application/problem+json']],
-    body: JSON.stringify({ type: 'about:blank', title, status: problemStatus }),
-  };
+  return problem(problemStatus, { title });
 }
 
 /** http://accessKeyId:secretAccessKey@host:port. @throws ApiError `bad-option` */

@@ -10,7 +10,14 @@
 
 import type { Random } from '../core/random/random.ts';
 import type { Clock } from '../core/time/clock.ts';
-import { HttpError, type HttpRequest, type HttpResponse, json } from '../http/index.ts';
+import {
+  type Body,
+  HttpError,
+  type HttpRequest,
+  type HttpResponse,
+  json,
+  mediaTypeOf,
+} from '../http/index.ts';
 import { type Assignment, assignmentsOf, fromUrl, type Row, rowsOf } from './columns.ts';
 import {
   type Column,
@@ -49,7 +56,7 @@ export class TableApi {
   }
 
   async list(request: HttpRequest): Promise<HttpResponse> {
-    const columns = await this.#knownColumns(request.id);
+    const columns = await this.columns(request.id);
     const { limit, conditions, parameters } = this.#listQuery(columns, new URLSearchParams(request.query));
     const where = conditions.length === 0 ? '' : ` WHERE ${conditions.join(' AND ')}`;
     const key = quoteName(this.#table.key);
@@ -184,19 +191,22 @@ export class TableApi {
   }
 
   async #assignments(request: HttpRequest): Promise<Assignment[]> {
-    const type = request.headers.get('content-type') ?? '';
     // A form post from a foreign page cannot have this type without asking first (CORS preflight).
-    if ((type.split(';')[0] ?? '').trim().toLowerCase() !== 'application/json') {
-      throw new HttpError(415, 'the body must be application/json');
+    if (mediaTypeOf(request.headers)?.essence !== 'application/json') {
+      throw new HttpError(415, 'the body must be application/json', {
+        headers: [['Accept', 'application/json']],
+      });
     }
-    const text = await request.body.text(this.#services.limits.maxBodyBytes);
+    const { maxBodyBytes } = this.#services.limits;
+    const content = await contentOf(request, maxBodyBytes);
+    const text = await content.text(maxBodyBytes);
     let body: unknown;
     try {
       body = JSON.parse(text);
     } catch {
       throw new HttpError(400, 'the body is not JSON');
     }
-    return assignmentsOf(await this.#knownColumns(request.id), body);
+    return assignmentsOf(await this.columns(request.id), body);
   }
 
   async #keyValue(request: HttpRequest): Promise<SqlValue> {
@@ -204,13 +214,13 @@ export class TableApi {
   }
 
   async #keyColumn(requestId: string): Promise<Column> {
-    const column = (await this.#knownColumns(requestId)).find(({ name }) => name === this.#table.key);
+    const column = (await this.columns(requestId)).find(({ name }) => name === this.#table.key);
     if (column === undefined) throw new Error(`table ${this.#name} has no column ${this.#table.key}`);
     return column;
   }
 
-  /** Asked once; asked again after the table was seen to have changed. */
-  async #knownColumns(requestId: string): Promise<readonly Column[]> {
+  /** Asked once; asked again after the table was seen to have changed. @throws an error with `sqlState` */
+  async columns(requestId: string): Promise<readonly Column[]> {
     this.#columns ??= (
       await this.#query(requestId, `SELECT * FROM ${quoteName(this.#name)} LIMIT 0`)
     ).columns;
@@ -223,6 +233,13 @@ export class TableApi {
       this.#columns = undefined;
     return result;
   }
+}
+
+/** Without its coding, should it have one: few do, so that what decodes is loaded when one does. @throws HttpError 415 */
+async function contentOf(request: HttpRequest, bytes: number): Promise<Body> {
+  if (!request.headers.has('content-encoding')) return request.body;
+  const { decodedBody } = await import('../http/content/index.ts');
+  return decodedBody(request, { bytes });
 }
 
 /** The request's id travels in a comment, which the database shows with the statement. Ids are plain tokens. */

@@ -9,6 +9,7 @@
  * It listens on loopback, so the one outsider who reaches it is a web page in a browser on this machine: a
  * request that names another host (DNS rebinding) or comes from a page is refused.
  */
+import { hostNameOf } from '../http/access/index.ts';
 import { createRouter, empty, type Handler, HttpError, json } from '../http/index.ts';
 import { BalancerError } from './errors.ts';
 import type { Balancer } from './server.ts';
@@ -34,8 +35,7 @@ export function managementHandler(balancer: Balancer): Handler {
     .add('POST', '/pools/:pool/servers/:server/drain', change('drain'))
     .add('POST', '/pools/:pool/servers/:server/undrain', change('undrain'));
   return (request) => {
-    if (!isLocalName(request.headers.get('host') ?? ''))
-      throw new HttpError(421, 'this host is not served here');
+    if (!isLocalName(hostNameOf(request.headers))) throw new HttpError(421, 'this host is not served here');
     if (request.method !== 'GET' && request.headers.has('origin'))
       throw new HttpError(403, 'not from a page');
     return router.handle(request);
@@ -43,8 +43,7 @@ export function managementHandler(balancer: Balancer): Handler {
 }
 
 /** An address, or `localhost`: names that no foreign zone can point at us. */
-function isLocalName(host: string): boolean {
-  const name = host.startsWith('[') ? host : host.split(':', 1)[0]!;
+function isLocalName(name: string): boolean {
   if (name === 'localhost' || name.startsWith('[')) return true;
   const parts = name.split('.');
   return (

@@ -140,6 +140,7 @@ class BalancerService implements Balancer {
         address: { host: managementHost, port: managementPort },
         handler: managementHandler(this),
         name: 'management',
+        ...(limits === undefined ? {} : { limits }),
       });
     } catch (thrown) {
       await this.#front.close(0);

@@ -2,5 +2,3 @@
 export const SOURCE_TIMEOUT_MS = 2_000;
 /** Bytes of one answer of an admin address. */
 export const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
-/** Bytes of one file of the page. */
-export const MAX_ASSET_BYTES = 1024 * 1024;

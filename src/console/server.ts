@@ -9,12 +9,19 @@
  * A foreign web page must not read it: the Host must be this machine's (DNS rebinding) and the Origin ours.
  * Where it is reachable beyond loopback it asks for the token as password (HTTP Basic).
  */
-import { createHash, timingSafeEqual } from 'node:crypto';
-import path from 'node:path';
 import { messageOf } from '../core/errors.ts';
 import type { Host, RunningService } from '../core/lifecycle.ts';
 import { isLoopback } from '../core/net/loopback.ts';
 import {
+  basicChallenge,
+  basicCredentials,
+  hostNameOf,
+  isOwnOrigin,
+  secretsEqual,
+} from '../http/access/index.ts';
+import {
+  type ClientRequest,
+  type ClientResponse,
   createHttpClient,
   createRouter,
   type Handler,
@@ -24,10 +31,11 @@ import {
   type HttpResponse,
   json,
   problem,
+  problemOf,
+  type Router,
   startHttpServer,
 } from '../http/index.ts';
-import { contentTypeOf } from './content-type.ts';
-import { MAX_ANSWER_BYTES, MAX_ASSET_BYTES, SOURCE_TIMEOUT_MS } from './limits.ts';
+import { MAX_ANSWER_BYTES, SOURCE_TIMEOUT_MS } from './limits.ts';
 import type { ConsoleOptions } from './options.ts';
 
 /** Scripts and styles only from ourselves, nothing in line, no framing. */
@@ -41,29 +49,73 @@ const SECURITY_HEADERS = [
   ['Cache-Control', 'no-cache'],
 ] as const;
 
+/** A stream that is coded on its way is held back on its way. */
+const STREAM_FIELDS = [
+  ['Content-Type', 'text/event-stream'],
+  ['Cache-Control', 'no-store, no-transform'],
+] as const;
+
 export async function startConsole(options: ConsoleOptions, host: Host): Promise<RunningService> {
   const client = createHttpClient(host);
-  const handler = createHandler(options, host, client);
-  const server = await startHttpServer({ host, address: options, handler });
+  const stopping = new AbortController();
+  let site: Promise<Site> | undefined;
+  const handler: Handler = async (request) => {
+    site ??= openSite(options, host, client, stopping.signal);
+    return (await site).handle(request);
+  };
+  const { httpLimits: limits = {} } = options;
+  const server = await startHttpServer({
+    host,
+    address: options,
+    handler: guarded(handler, options),
+    limits,
+  });
   let closing: Promise<void> | undefined;
-  const close = (drainTimeoutMs?: number): Promise<void> => {
-    closing ??= server.close(drainTimeoutMs).then(() => client.close());
-    return closing;
+  const close = async (drainTimeoutMs?: number): Promise<void> => {
+    // A stream of operations has no end of its own to wait for.
+    stopping.abort();
+    await server.close(drainTimeoutMs);
+    (await site)?.close();
+    await client.close();
   };
   return {
     name: 'console',
     endpoints: { main: server.endpoint },
     health: () => ({ state: 'ok' }),
-    close,
-    [Symbol.asyncDispose]: () => close(),
+    close: (drainTimeoutMs) => (closing ??= close(drainTimeoutMs)),
+    [Symbol.asyncDispose]: () => (closing ??= close()),
   };
 }
 
-function createHandler(options: ConsoleOptions, host: Host, client: HttpClient): Handler {
-  const sources = new Map(Object.entries(options.sources));
+interface Site {
+  readonly handle: Handler;
+  close(): void;
+}
+
+/** The page and its data. Loaded and opened by the first request, for most processes run without anybody looking. */
+async function openSite(
+  options: ConsoleOptions,
+  host: Host,
+  client: HttpClient,
+  stopping: AbortSignal,
+): Promise<Site> {
+  const { compressed, createStaticFiles } = await import('../http/content/index.ts');
+  const shared = { ...host, root: options.assets };
+  const page = createStaticFiles(shared);
+  const assets = createStaticFiles({ ...shared, prefix: '/assets/', index: '' });
   const router = createRouter();
-  router.add('GET', '/', () => asset(options, host, 'index.html'));
-  router.add('GET', '/assets/:name', (request) => asset(options, host, request.params['name'] ?? ''));
+  router.add('GET', '/', page.handle);
+  router.add('GET', '/assets/*name', assets.handle);
+  addData(router, options, client, stopping);
+  const close = (): void => {
+    page.close();
+    assets.close();
+  };
+  return { handle: compressed(router.handle), close };
+}
+
+function addData(router: Router, options: ConsoleOptions, client: HttpClient, stopping: AbortSignal): void {
+  const sources = new Map(Object.entries(options.sources));
   router.add('GET', '/data/overview', async () =>
     json(200, {
       sources: await Promise.all([...sources].map((source) => overviewOf(client, source, options.token))),
@@ -72,69 +124,49 @@ function createHandler(options: ConsoleOptions, host: Host, client: HttpClient):
   router.add('GET', '/data/events/:source', (request) => {
     const url = sources.get(request.params['source'] ?? '');
     if (url === undefined) throw new HttpError(404, 'no such source');
-    return passEvents(client, url, options.token, request);
+    const { headers, signal } = request;
+    return passEvents(client, url, options.token, { headers, signal: AbortSignal.any([signal, stopping]) });
   });
+}
+
+/** Whoever may not see the page is refused first; every answer, a refusal too, carries the page's policy. */
+function guarded(handler: Handler, options: ConsoleOptions): Handler {
   return async (request) => {
-    const refused = refusal(options, request) ?? (await router.handle(request));
-    return { ...refused, headers: [...(refused.headers ?? []), ...SECURITY_HEADERS] };
+    const refused = refusal(options, request);
+    if (refused !== undefined) return secured(refused);
+    try {
+      return secured(await handler(request));
+    } catch (thrown) {
+      if (thrown instanceof HttpError) return secured(problemOf(thrown));
+      throw thrown;
+    }
   };
 }
 
-function refusal(options: ConsoleOptions, request: HttpRequest): HttpResponse | undefined {
-  const name = hostName(request.headers.get('host') ?? '');
+/** What the answer says already stays as it is. */
+function secured(response: HttpResponse): HttpResponse {
+  const { headers = [] } = response;
+  const said = new Set(headers.map(([name]) => name.toLowerCase()));
+  return {
+    ...response,
+    headers: [...headers, ...SECURITY_HEADERS.filter(([name]) => !said.has(name.toLowerCase()))],
+  };
+}
+
+function refusal({ token }: ConsoleOptions, request: HttpRequest): HttpResponse | undefined {
+  const name = hostNameOf(request.headers);
   const isLocal = name.endsWith('.localhost') || isLoopback(name);
   if (isLoopback(request.remote.address) && isLocal) {
-    const origin = request.headers.get('origin');
-    const own = `http://${request.headers.get('host') ?? ''}`;
-    return origin === undefined || origin === own
+    return isOwnOrigin(request)
       ? undefined
       : problem(403, { detail: 'requests of other origins are refused' });
   }
-  if (options.token !== '' && hasToken(options.token, request)) return undefined;
-  if (options.token === '') return problem(403, { detail: `host ${name} is not this machine` });
-  const refused = problem(401, { detail: 'the admin token as password, please' });
-  return {
-    ...refused,
-    headers: [...(refused.headers ?? []), ['WWW-Authenticate', 'Basic realm="octet console"']],
-  };
-}
-
-function hasToken(token: string, request: HttpRequest): boolean {
-  const [scheme, value] = (request.headers.get('authorization') ?? '').split(' ');
-  if (scheme?.toLowerCase() !== 'basic') return false;
-  const password = Buffer.from(value ?? '', 'base64')
-    .toString('utf8')
-    .split(':')
-    .slice(1)
-    .join(':');
-  const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
-  return timingSafeEqual(digest(password), digest(token));
-}
-
-function hostName(host: string): string {
-  if (host.startsWith('[')) return host.slice(0, host.indexOf(']') + 1);
-  const colon = host.lastIndexOf(':');
-  return (colon < 0 ? host : host.slice(0, colon)).toLowerCase();
-}
-
-/** The names are those of our own files: letters, digits, dots and hyphens, so no path leads out. */
-async function asset(options: ConsoleOptions, host: Host, name: string): Promise<HttpResponse> {
-  const type = contentTypeOf(name);
-  if (type === undefined || name.startsWith('.') || name.includes('/') || name.includes('\\')) {
-    return problem(404, { detail: 'no such file' });
-  }
-  const file = path.join(options.assets, name);
-  const info = await host.files.stat(file);
-  if (info === undefined || info.isFolder || info.sizeBytes > MAX_ASSET_BYTES)
-    return problem(404, { detail: 'no such file' });
-  const open = await host.files.open(file, 'read');
-  try {
-    const bytes = Buffer.alloc(info.sizeBytes);
-    await open.read(0, bytes);
-    return { status: 200, headers: [['Content-Type', type]], body: bytes };
-  } finally {
-    await open.close();
-  }
+  if (token === '') return problem(403, { detail: `host ${name} is not this machine` });
+  if (secretsEqual(basicCredentials(request.headers)?.password ?? '', token)) return undefined;
+  return problem(401, {
+    detail: 'the admin token as password, please',
+    headers: [['WWW-Authenticate', basicChallenge('octet console')]],
+  });
 }
 
 interface Overview {
@@ -168,18 +200,30 @@ async function fetchJson(client: HttpClient, url: string, token: string): Promis
   return JSON.parse(text) as unknown;
 }
 
+/** The stream as its source sends it. A page that comes back says what it has heard, and goes on behind it. */
 async function passEvents(
   client: HttpClient,
   url: string,
   token: string,
-  request: HttpRequest,
+  request: Pick<HttpRequest, 'headers' | 'signal'>,
 ): Promise<HttpResponse> {
-  const response = await client.request({
+  const resume = request.headers.get('last-event-id');
+  const response = await openEvents(client, {
     url: `${url}/events`,
-    headers: bearer(token),
+    headers: [...bearer(token), ...(resume === undefined ? [] : [['Last-Event-ID', resume] as const])],
     signal: request.signal,
   });
-  return { status: response.status, headers: [['Content-Type', 'text/event-stream']], body: response.body };
+  if (response.status === 200) return { status: 200, headers: STREAM_FIELDS, body: response.body };
+  response.body.discard();
+  throw new HttpError(502, `the source answered ${response.status}`);
+}
+
+async function openEvents(client: HttpClient, request: ClientRequest): Promise<ClientResponse> {
+  try {
+    return await client.request(request);
+  } catch (cause) {
+    throw new HttpError(502, 'the source cannot be reached', { cause });
+  }
 }
 
 function bearer(token: string): readonly (readonly [string, string])[] {

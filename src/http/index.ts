@@ -1,11 +1,9 @@
-/** HTTP/1.1: server, client, router, and what handlers need. See README.md. */
-export {
-  type AccessLogOptions,
-  type AccessRecord,
-  accessLog,
-  formatCombined,
-  recordsTo,
-} from './access-log.ts';
+/**
+ * HTTP: server, client, router, and what every handler needs. See README.md.
+ *
+ * Who needs more takes it from a face of its own, so that nobody loads what they do without: access/, conditional/,
+ * content/, cookies/, cors/, events/, forms/, observe/, rate-limit/, structured-fields/, websocket/.
+ */
 export { takeArrived } from './body.ts';
 export {
   createHttpClient,
@@ -16,41 +14,6 @@ export {
   type ProxyOptions,
   type TlsOptions,
 } from './client/index.ts';
-export {
-  type ByteRange,
-  type CompressionOptions,
-  type ConditionalRequest,
-  type Content,
-  chooseCoding,
-  chooseLanguage,
-  chooseMediaType,
-  compressed,
-  contentRange,
-  createStaticFiles,
-  type DecodingLimits,
-  decodedBody,
-  evaluateConditions,
-  ifRangeHolds,
-  immutableFingerprints,
-  parseRange,
-  type RangeRequest,
-  type Representation,
-  respondWith,
-  type StaticFiles,
-  type StaticFilesOptions,
-  unsatisfiedRange,
-  type Validators,
-} from './content/index.ts';
-export {
-  type CookieSigner,
-  type Cookies,
-  clearCookie,
-  createCookieSigner,
-  readCookies,
-  type SetCookie,
-  setCookie,
-} from './cookies/index.ts';
-export { CorsError, type CorsOptions, cors } from './cors.ts';
 export { HttpClientError, type HttpClientErrorCode, HttpError } from './errors.ts';
 export {
   DEFAULT_HTTP_CLIENT_LIMITS,
@@ -58,14 +21,8 @@ export {
   type HttpClientLimits,
   type HttpLimits,
 } from './limits.ts';
+export { type MediaType, mediaTypeOf } from './media-type.ts';
 export { type ProblemDetails, problem, problemOf } from './problem.ts';
-export {
-  createRateLimiter,
-  type RateLimitedOptions,
-  type RateLimiter,
-  type RateLimitPolicy,
-  rateLimited,
-} from './rate-limit/index.ts';
 export { empty, json, text } from './reply.ts';
 export {
   type Constraint,
@@ -84,14 +41,6 @@ export {
   type RouterOptions,
 } from './router/index.ts';
 export { type HttpServer, type HttpServerOptions, startHttpServer } from './server.ts';
-export { formatServerTiming, type TimingMetric } from './server-timing.ts';
-export {
-  childContext,
-  type TraceContext,
-  traceContextOf,
-  traceFields,
-  withTraceState,
-} from './trace-context.ts';
 export type {
   Body,
   ClientRequest,

@@ -13,8 +13,8 @@
  * rebinding), or which a browser sends from another origin, are refused; elsewhere than on loopback the
  * mail user's name and password are asked for.
  */
-import { messageOf } from '../core/errors.ts';
 import { isLoopback } from '../core/net/loopback.ts';
+import { basicChallenge, basicCredentials, hostNameOf } from '../http/access/index.ts';
 import {
   createRouter,
   type Handler,
@@ -23,7 +23,6 @@ import {
   type HttpResponse,
   json,
   problem,
-  problemOf,
 } from '../http/index.ts';
 import type { MailContext } from './context.ts';
 import { type MessageFilter, type MessageSummary, matches } from './engine/message.ts';
@@ -42,17 +41,7 @@ export function createInbox(context: MailContext): Handler {
   router.add('GET', '/api/messages/:id/raw', (request) => inbox.raw(request));
   router.add('DELETE', '/api/messages/:id', (request) => inbox.remove(request));
   router.add('GET', '/api/wait', (request) => inbox.wait(request));
-  return async (request) => {
-    const refused = inbox.refusal(request);
-    if (refused !== undefined) return refused;
-    try {
-      return await router.handle(request);
-    } catch (error) {
-      if (error instanceof HttpError) return problemOf(error);
-      context.host.observer.log.error('inbox request failed', { error: messageOf(error) });
-      return problem(500, { detail: 'the inbox failed; see the log' });
-    }
-  };
+  return (request) => inbox.refusal(request) ?? router.handle(request);
 }
 
 class Inbox {
@@ -65,7 +54,7 @@ class Inbox {
 
   refusal(request: HttpRequest): HttpResponse | undefined {
     if (!isLoopback(request.remote.address)) return this.#unauthorized(request);
-    const host = hostName(request.headers.get('host') ?? '');
+    const host = hostNameOf(request.headers);
     if (!isLoopback(host)) {
       return problem(403, { detail: `host ${host} is not this machine` });
     }
@@ -75,17 +64,12 @@ class Inbox {
   }
 
   #unauthorized(request: HttpRequest): HttpResponse | undefined {
-    const [scheme, token] = (request.headers.get('authorization') ?? '').split(' ');
-    const [user = '', ...password] = Buffer.from(token ?? '', 'base64')
-      .toString('utf8')
-      .split(':');
-    if (scheme?.toLowerCase() === 'basic' && this.#context.checkPassword(user, password.join(':')))
-      return undefined;
-    const refused = problem(401, { detail: 'the mail user and password, please' });
-    return {
-      ...refused,
-      headers: [...(refused.headers ?? []), ['WWW-Authenticate', 'Basic realm="octet mail"']],
-    };
+    const given = basicCredentials(request.headers);
+    if (given !== undefined && this.#context.checkPassword(given.user, given.password)) return undefined;
+    return problem(401, {
+      detail: 'the mail user and password, please',
+      headers: [['WWW-Authenticate', basicChallenge('octet mail')]],
+    });
   }
 
   list(request: HttpRequest): HttpResponse {
@@ -191,12 +175,6 @@ function wholeNumber(query: URLSearchParams, name: string, otherwise: number, at
   const value = Number(text);
   if (!Number.isSafeInteger(value) || value < 0) throw new HttpError(400, `${name} must be a whole number`);
   return Math.min(value, atMost);
-}
-
-function hostName(host: string): string {
-  if (host.startsWith('[')) return host.slice(0, host.indexOf(']') + 1);
-  const colon = host.lastIndexOf(':');
-  return (colon < 0 ? host : host.slice(0, colon)).toLowerCase();
 }
 
 function isLoopbackOrigin(origin: string): boolean {

@@ -1,5 +1,6 @@
 /** What a mail service can be told. */
 import type { TlsIdentity } from '../core/net/network.ts';
+import type { HttpLimits } from '../http/index.ts';
 import type { MailLimits } from './limits.ts';
 
 export interface MailOptions {
@@ -23,6 +24,8 @@ export interface MailOptions {
   /** Makes the certificate for STARTTLS when the first client asks; absent: STARTTLS is not offered. */
   readonly tls?: () => Promise<TlsIdentity>;
   readonly limits?: Partial<MailLimits>;
+  /** Bounds of the inbox as an HTTP server; those of src/http/limits.ts where absent. */
+  readonly httpLimits?: Partial<HttpLimits>;
 }
 
 export const DEFAULT_MAIL_OPTIONS: MailOptions = {

@@ -110,6 +110,7 @@ class MailServer implements MailContext {
       address: { host: address, port: httpPort },
       handler: createInbox(this),
       name: 'inbox',
+      limits: this.options.httpLimits ?? {},
     });
   }
 

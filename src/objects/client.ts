@@ -51,6 +51,8 @@ export interface CallOptions {
 
 export interface PutOptions extends CallOptions {
   readonly contentType?: string;
+  /** How the bytes are coded; comes back with them. */
+  readonly contentEncoding?: string;
   readonly cacheControl?: string;
   /** Names in lower case, without `x-amz-meta-`. */
   readonly metadata?: Readonly<Record<string, string>>;
@@ -170,6 +172,7 @@ class Client implements ObjectsClient {
   ): Promise<{ etag: string }> {
     const headers: [string, string][] = [];
     if (options.contentType !== undefined) headers.push(['content-type', options.contentType]);
+    if (options.contentEncoding !== undefined) headers.push(['content-encoding', options.contentEncoding]);
     if (options.cacheControl !== undefined) headers.push(['cache-control', options.cacheControl]);
     if (options.createOnly === true) headers.push(['if-none-match', '*']);
     for (const [name, value] of Object.entries(options.metadata ?? {})) {

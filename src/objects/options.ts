@@ -2,6 +2,7 @@
 import { OctetError } from '../core/errors.ts';
 import { isLoopback } from '../core/net/loopback.ts';
 import type { TlsIdentity } from '../core/net/network.ts';
+import type { HttpLimits } from '../http/index.ts';
 import type { ObjectsLimits } from './limits.ts';
 
 export interface ObjectsOptions {
@@ -25,6 +26,8 @@ export interface ObjectsOptions {
   readonly domain?: string;
   readonly tls?: TlsIdentity;
   readonly limits?: Partial<ObjectsLimits>;
+  /** Bounds of the HTTP server, before those that follow from `limits`; those of src/http/limits.ts where absent. */
+  readonly httpLimits?: Partial<HttpLimits>;
 }
 
 export const DEFAULT_OBJECTS_OPTIONS: ObjectsOptions = {

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import http2 from 'node:http2';
 import { describe, type TestContext, test } from 'node:test';
 import { createMemoryFiles } from '../core/files/memory-files.ts';
+import { createDevelopmentIdentity } from '../core/net/certificates.ts';
 import { type TestHost, testHost } from '../core/testing/host.ts';
 import { Peer } from '../core/testing/peer.ts';
 import { createObjectsClient, type ObjectsClient } from './client.ts';
@@ -312,13 +315,64 @@ describe('identity', () => {
       );
     };
     preflight('https://evil.test');
-    assert.match(await peer.untilText('</Error>'), /^HTTP\/1.1 403 [\s\S]*AccessForbidden/);
+    const refused = await peer.untilText('</Error>');
+    assert.match(refused, /^HTTP\/1.1 403 [\s\S]*AccessForbidden/);
+    assert.match(refused, /\r\nVary: Origin, Access-Control-Request-Method, /);
+    assert.doesNotMatch(refused, /Allow-Origin/);
     preflight('https://app.test', 'TRACE');
     assert.match(await peer.untilText('</Error>'), /^HTTP\/1.1 403 /);
     preflight('https://app.test');
     const allowed = await peer.untilText('\r\n\r\n');
     assert.match(allowed, /^HTTP\/1.1 200 [\s\S]*Access-Control-Allow-Origin: https:\/\/app.test\r\n/);
+    assert.match(allowed, /\r\nAccess-Control-Allow-Headers: x-amz-date\r\n/);
     assert.doesNotMatch(allowed, /Allow-Credentials/);
+    // Also for nobody's origin, or a cache would give this answer to a page that may read it, or the other way round.
+    peer.send('GET /bucket/key HTTP/1.1\r\nHost: x\r\n\r\n');
+    assert.match(await peer.untilText('</Error>'), /\r\nVary: Origin\r\n/);
+    peer.send('GET /bucket/key HTTP/1.1\r\nHost: x\r\nOrigin: https://app.test\r\n\r\n');
+    assert.match(
+      await peer.untilText('</Error>'),
+      /\r\nAccess-Control-Expose-Headers: ETag, Content-Length, /,
+    );
+  });
+
+  test('no origins: nothing is said of them, and any preflight is refused', async (context) => {
+    const opened = await bench(context);
+    const peer = await opened.peer();
+    const origin = 'Host: x\r\nOrigin: https://app.test\r\n';
+    peer.send(`OPTIONS /bucket/key HTTP/1.1\r\n${origin}Access-Control-Request-Method: GET\r\n\r\n`);
+    assert.match(await peer.untilText('</Error>'), /^HTTP\/1.1 403 /);
+    peer.send(`OPTIONS /bucket/key HTTP/1.1\r\n${origin}\r\n`);
+    assert.match(await peer.untilText('</Error>'), /^HTTP\/1.1 400 [\s\S]*InvalidRequest/);
+    peer.send(`GET /bucket/key HTTP/1.1\r\n${origin}\r\n`);
+    assert.doesNotMatch(await peer.untilText('</Error>'), /Vary|Access-Control/);
+  });
+
+  test('an origin that no browser sends is refused at the start', async () => {
+    for (const origin of ['https://app.test/', 'app.test', 'https://*.app.test']) {
+      const started = startObjects({ port: 0, corsOrigins: [origin] }, testHost('objects'));
+      await assert.rejects(started, { code: 'invalid-options' }, origin);
+    }
+  });
+});
+
+describe('bounds of HTTP', () => {
+  test('come before those that follow from ours', async (context) => {
+    const limits = { headTimeoutMs: 60_000 };
+    const opened = await bench(context, { limits, httpLimits: { headTimeoutMs: 20 } });
+    const peer = await opened.peer();
+    peer.send('GET / HTTP/1.1\r\nHo');
+    assert.match((await peer.untilClosed()).toString('latin1'), /^HTTP\/1.1 408 /);
+  });
+
+  test('of HTTP/2 too, which a server with a certificate speaks', async (context) => {
+    const host = testHost('objects');
+    const tls = await createDevelopmentIdentity(host.clock, ['127.0.0.1']);
+    const { service } = await bench(context, { tls, httpLimits: { http2Streams: 3 } }, host);
+    const client = http2.connect(service.url, { rejectUnauthorized: false });
+    context.after(() => client.destroy());
+    const [settings] = (await once(client, 'remoteSettings')) as [http2.Settings];
+    assert.equal(settings.maxConcurrentStreams, 3);
   });
 });
 

@@ -6,14 +6,16 @@ import { codeOf, messageOf } from '../core/errors.ts';
 import type { Health, Host, RunningService, ServiceState } from '../core/lifecycle.ts';
 import type { Endpoint } from '../core/net/network.ts';
 import type { Timer } from '../core/time/clock.ts';
+import type { CorsPolicy } from '../http/cors/index.ts';
 import {
+  type HeaderList,
   type HttpLimits,
   type HttpRequest,
   type HttpResponse,
   type HttpServer,
   startHttpServer,
 } from '../http/index.ts';
-import { answerPreflight, corsFields } from './cors.ts';
+import { answerPreflight, corsPolicy } from './cors.ts';
 import { nodeHashing } from './crypto/hashing.ts';
 import type { Engine } from './engine/engine.ts';
 import { expireUploads } from './engine/expire-uploads.ts';
@@ -28,7 +30,6 @@ import { type Admission, type AdmissionPolicy, admit } from './session/admission
 import { readPayloadClaims } from './session/payload.ts';
 import { type ObjectStore, openObjectStore } from './store/object-store.ts';
 import { errorResponse } from './wire/error-document.ts';
-import { collectFields } from './wire/fields.ts';
 import type { S3Response } from './wire/message.ts';
 import { isBucketName } from './wire/names.ts';
 import { SigningKeys } from './wire/sigv4/signing-keys.ts';
@@ -50,13 +51,14 @@ export interface ObjectsService extends RunningService {
 export async function startObjects(options: Partial<ObjectsOptions>, host: Host): Promise<ObjectsService> {
   const full = { ...DEFAULT_OBJECTS_OPTIONS, ...options };
   requireSafe(full);
+  const cors = corsPolicy(full.corsOrigins);
   const limits = { ...DEFAULT_OBJECTS_LIMITS, ...full.limits };
   const store = await openObjectStore({
     ...host,
     inlineBytes: limits.inlineBytes,
     removalFailed: (thrown) => host.observer.log.warn('blob not removed', { error: messageOf(thrown) }),
   });
-  const service = new Service(full, limits, host, store);
+  const service = new Service(full, limits, host, store, cors);
   try {
     await service.begin();
     return service;
@@ -75,11 +77,19 @@ class Service implements ObjectsService {
   readonly #engine: Engine;
   readonly #policy: AdmissionPolicy;
   readonly #metrics: ObjectsMetrics;
+  readonly #cors: CorsPolicy | undefined;
   #server: HttpServer | undefined;
   #expiry: Timer | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(options: ObjectsOptions, limits: ObjectsLimits, host: Host, store: ObjectStore) {
+  constructor(
+    options: ObjectsOptions,
+    limits: ObjectsLimits,
+    host: Host,
+    store: ObjectStore,
+    cors: CorsPolicy | undefined,
+  ) {
+    this.#cors = cors;
     this.#options = options;
     this.#limits = limits;
     this.#host = host;
@@ -113,7 +123,7 @@ class Service implements ObjectsService {
       host: this.#host,
       address: { host, port },
       handler: (request) => this.#handle(request),
-      limits: httpLimits(this.#limits),
+      limits: { ...httpLimits(this.#limits), ...this.#options.httpLimits },
       name: 'objects',
       ...(tls === undefined ? {} : { tls }),
     });
@@ -196,7 +206,7 @@ class Service implements ObjectsService {
     const { http } = exchange;
     if (http.method === 'OPTIONS') {
       exchange.operation = 'OPTIONS';
-      return answerPreflight(collectFields(http.headers), this.#options.corsOrigins);
+      return answerPreflight(http, this.#cors);
     }
     const head = { method: http.method, rawPath: http.path, rawQuery: http.query, headers: http.headers };
     const admission = admit(head, this.#policy, this.#host.clock.now());
@@ -276,26 +286,22 @@ class Service implements ObjectsService {
       durationMs,
       detail: http.path,
     });
-    const headers: [string, string][] = [
+    const headers: (readonly [string, string])[] = [
       ['Server', 'Octet'],
       ['x-amz-request-id', requestId],
       ['x-amz-id-2', exchange.hostId],
-      ...response.headers.map(([name, value]): [string, string] => [name, value]),
+      ...response.headers,
+      ...this.#corsFieldsOf(http, response),
     ];
-    if (operation !== 'OPTIONS') headers.push(...this.#corsFieldsOf(http));
     if (exchange.anonymous) headers.push(['X-Content-Type-Options', 'nosniff']);
     const { status, body } = response;
     if (body === undefined) return { status, headers };
     return { status, headers, body: typeof body === 'string' ? body : this.#counted(body) };
   }
 
-  #corsFieldsOf(http: HttpRequest): [string, string][] {
-    const origin = http.headers.get('origin');
-    if (origin === undefined) return [];
-    return corsFields(new Map([['origin', origin]]), this.#options.corsOrigins).map(([name, value]) => [
-      name,
-      value,
-    ]);
+  /** A preflight that was allowed says all by itself. */
+  #corsFieldsOf(http: HttpRequest, { status }: S3Response): HeaderList {
+    return http.method === 'OPTIONS' && status === 200 ? [] : (this.#cors?.answerFields(http) ?? []);
   }
 
   /** Passes `return` through even before the first `next`, so that an answer never sent lets its blobs go. */

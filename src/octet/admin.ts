@@ -8,12 +8,11 @@
  *   GET /status               services with addresses and health
  *   GET /samples              every counter and gauge as JSON
  *   GET /spans?requestId=&limit=   recent operations, oldest first
- *   GET /events               the same, live, as server-sent events
+ *   GET /events               the same, live, as server-sent events; resumed by Last-Event-ID
  *   POST /backup?to=          copies the state of every service to a folder of this machine; lines of JSON, the
  *                             last with what was copied. Asked for with the key from the run record, which only
  *                             who may read the data folder has
  */
-import { createHash, timingSafeEqual } from 'node:crypto';
 import path from 'node:path';
 import { codeOf, messageOf } from '../core/errors.ts';
 import type { RunningService, World } from '../core/lifecycle.ts';
@@ -21,9 +20,10 @@ import { isLoopback } from '../core/net/loopback.ts';
 import type { Observatory } from '../core/observe/observer.ts';
 import type { Span } from '../core/observe/types.ts';
 import type { Clock } from '../core/time/clock.ts';
+import { hostNameOf, secretsEqual } from '../http/access/index.ts';
 import {
   createRouter,
-  HttpError,
+  type HttpLimits,
   type HttpRequest,
   type HttpResponse,
   type HttpServer,
@@ -33,6 +33,7 @@ import {
   text,
 } from '../http/index.ts';
 import type { ServiceBackup } from './backup.ts';
+import { LiveSpans } from './live-spans.ts';
 
 export interface AdminOptions {
   readonly host: string;
@@ -46,24 +47,19 @@ export interface AdminOptions {
   readonly copyStates: (to: string, signal: AbortSignal) => Promise<readonly ServiceBackup[]>;
   /** Asked for by `/backup` in `X-Octet-Key`. */
   readonly controlKey: string;
+  readonly httpLimits: Partial<HttpLimits>;
   /** Asked for as a bearer token by everything but /healthz and /readyz; '' asks for none. */
   readonly token: string;
 }
 
 /** Spans in one answer of /spans. */
 const MAX_SPANS = 1_000;
-/** A stream without a byte for longer is taken for dead by what lies between. */
+/** An answer without a byte for longer is taken for dead by what lies between. */
 const KEEP_ALIVE_MS = 10_000;
-/** Spans that a new listener of /events hears of at once. */
-const EVENTS_AT_FIRST = 100;
-/** Listeners of /events at once; a browser tab is one. */
-const MAX_LISTENERS = 64;
-/** Events held for a listener that reads slowly; more are dropped, oldest first. */
-const MAX_BACKLOG = 1_000;
 
 export async function startAdmin(options: AdminOptions): Promise<HttpServer> {
   const { observatory, services, world } = options;
-  let listeners = 0;
+  const live = new LiveSpans({ observatory, ...world });
   const router = createRouter();
   router.add('GET', '/healthz', () => text(200, 'ok\n'));
   router.add('GET', '/readyz', () => readiness(services()));
@@ -88,47 +84,35 @@ export async function startAdmin(options: AdminOptions): Promise<HttpServer> {
     json(200, { nowMs: world.clock.now(), samples: observatory.samples() }),
   );
   router.add('GET', '/spans', (request) => json(200, { spans: selectSpans(observatory, request) }));
-  router.add('GET', '/events', (request) => {
-    if (listeners >= MAX_LISTENERS) throw new HttpError(503, 'too many listeners');
-    listeners++;
-    return eventStream(observatory, world.clock, request, () => listeners--);
-  });
+  router.add('GET', '/events', (request) => live.stream(request));
   router.add('POST', '/backup', (request) => backup(options, request));
   return startHttpServer({
     host: { ...world, observer: observatory.observer('admin') },
     address: { host: options.host, port: options.port },
     handler: (request) => refusal(options.token, request) ?? router.handle(request),
     name: 'admin',
+    limits: options.httpLimits,
   });
 }
 
 /** A web page of another origin, or one that reached us by another name (DNS rebinding), learns nothing. */
 function refusal(token: string, request: HttpRequest): HttpResponse | undefined {
   if (request.path === '/healthz' || request.path === '/readyz') return undefined;
-  if (token !== '')
-    return hasToken(token, request) ? undefined : problem(401, { detail: 'the admin token, please' });
-  const host = request.headers.get('host') ?? '';
-  const colon = host.lastIndexOf(':');
-  const name = colon < 0 ? host : host.slice(0, colon);
-  const isLocal = isLoopback(name);
+  if (token !== '') {
+    if (secretsEqual(request.headers.get('authorization') ?? '', `Bearer ${token}`)) return undefined;
+    const challenge = ['WWW-Authenticate', 'Bearer realm="octet admin"'] as const;
+    return problem(401, { detail: 'the admin token, please', headers: [challenge] });
+  }
+  const isLocal = isLoopback(hostNameOf(request.headers));
   if (isLocal && request.headers.get('origin') === undefined) return undefined;
   return problem(403, { detail: 'asked for from another origin or by another name' });
-}
-
-function hasToken(token: string, request: HttpRequest): boolean {
-  return isSame(request.headers.get('authorization') ?? '', `Bearer ${token}`);
-}
-
-/** Takes as long for a near miss as for a far one. */
-function isSame(given: string, secret: string): boolean {
-  const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
-  return timingSafeEqual(digest(given), digest(secret));
 }
 
 /** Its data leave their folder: nobody starts that but who may read them anyway. */
 function backup(options: AdminOptions, request: HttpRequest): HttpResponse {
   const key = request.headers.get('x-octet-key') ?? '';
-  if (!isSame(key, options.controlKey)) return problem(401, { detail: 'the key of the run record, please' });
+  if (!secretsEqual(key, options.controlKey))
+    return problem(401, { detail: 'the key of the run record, please' });
   const to = new URLSearchParams(request.query).get('to') ?? '';
   if (!path.isAbsolute(to)) return problem(400, { detail: 'to: an absolute path, please' });
   const copied = options.copyStates(to, request.signal);
@@ -170,64 +154,4 @@ function selectSpans(observatory: Observatory, request: HttpRequest): Span[] {
   const all = observatory.spans();
   const wanted = requestId === null ? all : all.filter((span) => span.requestId === requestId);
   return wanted.slice(-limit);
-}
-
-function eventStream(
-  observatory: Observatory,
-  clock: Clock,
-  request: HttpRequest,
-  ended: () => void,
-): HttpResponse {
-  return {
-    status: 200,
-    headers: [
-      ['Content-Type', 'text/event-stream'],
-      ['Cache-Control', 'no-store'],
-    ],
-    body: spanEvents(observatory, clock, request.signal, ended),
-  };
-}
-
-/** The page that watches is itself served over HTTP; telling of that would never end. */
-function isShown(span: Span): boolean {
-  return span.service !== 'admin' && span.service !== 'console';
-}
-
-async function* spanEvents(
-  observatory: Observatory,
-  clock: Clock,
-  signal: AbortSignal,
-  ended: () => void,
-): AsyncGenerator<Buffer> {
-  // What has just happened comes first: a page that is opened is not empty.
-  let backlog: Span[] = observatory.spans(EVENTS_AT_FIRST).filter(isShown);
-  let wake = (): void => undefined;
-  const unwatch = observatory.watch((span) => {
-    if (!isShown(span)) return;
-    backlog.push(span);
-    if (backlog.length > MAX_BACKLOG) backlog.shift();
-    wake();
-  });
-  const aborted = (): void => wake();
-  signal.addEventListener('abort', aborted);
-  try {
-    yield Buffer.from(': open\n\n');
-    while (!signal.aborted) {
-      if (backlog.length === 0) {
-        const woken = Promise.withResolvers<'span' | 'silence'>();
-        wake = () => woken.resolve('span');
-        const timer = clock.schedule(KEEP_ALIVE_MS, () => woken.resolve('silence'));
-        if ((await woken.promise) === 'silence') yield Buffer.from(': still here\n\n');
-        timer.cancel();
-        continue;
-      }
-      const spans = backlog;
-      backlog = [];
-      yield Buffer.from(spans.map((span) => `data: ${JSON.stringify(span)}\n\n`).join(''));
-    }
-  } finally {
-    unwatch();
-    signal.removeEventListener('abort', aborted);
-    ended();
-  }
 }

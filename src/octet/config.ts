@@ -3,6 +3,7 @@
  * Types, checks and defaults all come from this one schema.
  */
 import * as v from 'valibot';
+import type { HttpLimits } from '../http/index.ts';
 
 export const SERVICE_NAMES = [
   'dns',
@@ -54,6 +55,38 @@ const storage = v.strictObject({
   /** Journal in memory at once while a start replays it. */
   replayBytes: count(128 * 1024 * 1024),
 });
+
+const atLeast = (least: number) =>
+  v.exactOptional(v.pipe(v.number(), v.integer(), v.minValue(least, `must be at least ${least}`)));
+
+/**
+ * Bounds of every HTTP listener: API, balancer, object storage, inbox, queue management, console and admin address.
+ * What each means, with its default and what peers use, is in src/http/limits.ts. Those of HTTP/2 are not among them,
+ * as nothing here listens with TLS; the services take them as `httpLimits` where they are started with certificates.
+ */
+const http = v.strictObject({
+  requestLineBytes: atLeast(1),
+  headBytes: atLeast(1),
+  fieldCount: atLeast(1),
+  fieldBytes: atLeast(1),
+  bodyBytes: atLeast(0),
+  chunkExtensionBytes: atLeast(0),
+  trailerBytes: atLeast(0),
+  pipelineBytes: atLeast(1),
+  drainBytes: atLeast(0),
+  firstByteTimeoutMs: atLeast(1),
+  headTimeoutMs: atLeast(1),
+  bodyGraceMs: atLeast(0),
+  bodyBytesPerSecond: atLeast(0),
+  handlerTimeoutMs: atLeast(0),
+  drainGraceMs: atLeast(0),
+  halfClosedTimeoutMs: atLeast(1),
+  writeStallTimeoutMs: atLeast(1),
+  keepAliveTimeoutMs: atLeast(1),
+  closeTimeoutMs: atLeast(1),
+  maxConnections: atLeast(1),
+  maxConnectionsPerAddress: atLeast(1),
+} satisfies Partial<Record<keyof HttpLimits, unknown>>);
 
 const dns = v.strictObject({
   port: port(5300),
@@ -217,6 +250,7 @@ export const octetSchema = v.strictObject({
   /** Asked for by the admin address and the console; needed to listen beyond loopback. */
   adminToken: text(''),
   storage: v.optional(storage, {}),
+  http: v.optional(http, {}),
   dns: v.optional(dns, {}),
   database: v.optional(database, {}),
   cache: v.optional(cache, {}),

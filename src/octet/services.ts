@@ -68,6 +68,7 @@ export const starters: Readonly<Record<ServiceName, Starter>> = {
       host: config.host,
       port: portOf(config, port),
       httpPort: portOf(config, httpPort),
+      httpLimits: config.http,
       ...(startTls ? { tls } : {}),
     };
     context.keep(await startMail(options, host));
@@ -100,6 +101,7 @@ export const starters: Readonly<Record<ServiceName, Starter>> = {
       password,
       // Beyond loopback a password of one's own has been required already.
       plainLogin: 'anywhere' as const,
+      httpLimits: config.http,
     };
     const host = context.host('queue');
     context.keep(await startQueue(options, host));
@@ -114,6 +116,7 @@ export const starters: Readonly<Record<ServiceName, Starter>> = {
       ...config.objects,
       host: config.host,
       port: portOf(config, config.objects.port),
+      httpLimits: config.http,
     };
     context.keep(await startObjects(options, context.host('objects')));
   },
@@ -151,6 +154,7 @@ export const starters: Readonly<Record<ServiceName, Starter>> = {
         filesBucket,
         objectsRegion: config.objects.region,
         metricsText: context.metricsText,
+        httpLimits: config.http,
       };
       context.keep(await startApi(options, context.host(name)));
     }
@@ -172,6 +176,7 @@ export const starters: Readonly<Record<ServiceName, Starter>> = {
       managementPort: portOf(config, config.balancer.managementPort),
       pools,
       routes: config.balancer.routes as RouteOptions[],
+      httpLimits: config.http,
     };
     context.keep(await startBalancer(options, context.host('balancer')));
   },
@@ -188,6 +193,7 @@ export const starters: Readonly<Record<ServiceName, Starter>> = {
       sources,
       token: config.adminToken,
       assets: webFolder(),
+      httpLimits: config.http,
     };
     context.keep(await startConsole(options, { ...context.host('console'), files: systemFiles }));
   },

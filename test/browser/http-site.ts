@@ -2,11 +2,12 @@
 import { createHash } from 'node:crypto';
 import { createDevelopmentIdentity } from '../../src/core/net/certificates.ts';
 import { type TestHost, testHost } from '../../src/core/testing/host.ts';
+import { compressed, respondWith } from '../../src/http/content/index.ts';
+import { readCookies, setCookie } from '../../src/http/cookies/index.ts';
+import { cors } from '../../src/http/cors/index.ts';
 import { EventHub, eventStream } from '../../src/http/events/index.ts';
 import { readMultipart } from '../../src/http/forms/index.ts';
 import {
-  compressed,
-  cors,
   createRouter,
   empty,
   type Handler,
@@ -14,9 +15,6 @@ import {
   type HttpResponse,
   type HttpServer,
   json,
-  readCookies,
-  respondWith,
-  setCookie,
   startHttpServer,
   text,
 } from '../../src/http/index.ts';

@@ -1,7 +1,9 @@
 /** The API over the real services, by fetch: what a web application would do with it. */
 import assert from 'node:assert/strict';
+import { get, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
+import { brotliDecompressSync, gunzipSync, gzipSync } from 'node:zlib';
 import { connect } from 'amqplib';
 import pg from 'pg';
 import spells from '../../examples/spells/octet.config.ts';
@@ -167,10 +169,123 @@ test('files: put, get with range and validator, delete', async () => {
   assert.equal(sizeless.status, 411);
 });
 
+test('files keep how they are coded', async () => {
+  const url = `${octet.env['API_URL']}/files/page.html`;
+  const html = '<p>lumos</p>'.repeat(1_000);
+  const put = await fetch(url, {
+    method: 'PUT',
+    body: gzipSync(html),
+    headers: { 'content-type': 'text/html', 'content-encoding': 'gzip' },
+  });
+  assert.equal(put.status, 201);
+  const coded = await plainGet('/files/page.html');
+  assert.equal(coded.headers['content-encoding'], 'gzip');
+  assert.equal(gunzipSync(coded.bytes).toString(), html);
+  await fetch(url, { method: 'PUT', body: html, headers: { 'content-type': 'text/html' } });
+  const plain = await plainGet('/files/page.html', { 'accept-encoding': 'gzip, br' });
+  assert.equal(
+    plain.headers['content-encoding'],
+    undefined,
+    'nothing is coded on its way: ranges count these bytes',
+  );
+  assert.equal(plain.headers['content-length'], String(html.length));
+});
+
+/** Node's own client decodes nothing. */
+async function plainGet(
+  target: string,
+  headers: Record<string, string> = {},
+): Promise<{ headers: IncomingHttpHeaders; bytes: Buffer }> {
+  const response = await new Promise<IncomingMessage>((resolve, reject) => {
+    get(`${octet.env['API_URL']}${target}`, { headers }, resolve).on('error', reject);
+  });
+  const parts: Buffer[] = [];
+  for await (const part of response) parts.push(part as Buffer);
+  return { headers: response.headers, bytes: Buffer.concat(parts) };
+}
+
+test('a page of rows is compressed for who takes it, and says what it depends on', async () => {
+  for (let index = 0; index < 40; index++)
+    await call('POST', '/api/spells', { name: `long ${index}`, incantation: 'abracadabra '.repeat(5) });
+  const plain = await plainGet('/api/spells');
+  assert.equal(plain.headers['content-encoding'], undefined);
+  assert.match(plain.headers.vary ?? '', /Accept-Encoding/);
+  const coded = await plainGet('/api/spells', { 'accept-encoding': 'br' });
+  assert.equal(coded.headers['content-encoding'], 'br');
+  assert.match(coded.headers.vary ?? '', /Accept-Encoding/);
+  assert.deepEqual(brotliDecompressSync(coded.bytes), plain.bytes);
+  const short = await plainGet('/api/spells?limit=1', { 'accept-encoding': 'br' });
+  assert.equal(short.headers['content-encoding'], undefined);
+});
+
+test('a coded body is decoded, within the bound of a body', async () => {
+  const post = (body: Uint8Array<ArrayBuffer>, coding: string): Promise<Response> =>
+    fetch(`${octet.env['API_URL']}/api/spells`, {
+      method: 'POST',
+      body,
+      headers: { 'content-type': 'application/json', 'content-encoding': coding },
+    });
+  const row = Buffer.from(JSON.stringify({ name: 'coded', power: 2 }));
+  const created = await post(gzipSync(row), 'gzip');
+  assert.equal(created.status, 201);
+  assert.equal(((await created.json()) as { name: string }).name, 'coded');
+  const bomb = await post(gzipSync(Buffer.alloc(50_000_000, ' ')), 'gzip');
+  assert.equal(bomb.status, 413);
+  const unknown = await post(Buffer.from(row), 'compress');
+  assert.equal(unknown.status, 415);
+  assert.equal(unknown.headers.get('accept-encoding'), 'br, zstd, gzip');
+  assert.equal((await post(gzipSync(row).subarray(0, -4), 'gzip')).status, 400);
+});
+
+interface Description {
+  readonly paths: Record<string, Record<string, { parameters: { name: string }[] }>>;
+  readonly components: { schemas: Record<string, { properties: Record<string, unknown> }> };
+}
+
+test('the description is of what is served: each method of each path, and no other', async () => {
+  const { status, body } = await call('GET', '/openapi.json');
+  assert.equal(status, 200);
+  const { paths, components } = body as unknown as Description;
+  assert.deepEqual(Object.keys(paths).sort(), [
+    '/api/spells',
+    '/api/spells/{key}',
+    '/files/{name}',
+    '/healthz',
+    '/metrics',
+    '/openapi.json',
+    '/readyz',
+  ]);
+  for (const [path, operations] of Object.entries(paths)) {
+    const methods = Object.keys(operations).map((method) => method.toUpperCase());
+    const options = await call('OPTIONS', path.replace(/\{\w+\}/g, '1'));
+    const implied = methods.includes('GET') ? ['HEAD', 'OPTIONS'] : ['OPTIONS'];
+    assert.equal(options.headers.get('allow'), [...methods, ...implied].sort().join(', '), path);
+  }
+  const rows = components.schemas['Row_spells']?.properties ?? {};
+  assert.deepEqual(rows['power'], { type: ['integer', 'null'] });
+  const filters = paths['/api/spells']?.['get']?.parameters.map(({ name }) => name);
+  assert.deepEqual(filters, ['limit', 'after', ...Object.keys(rows)]);
+  const first = await call('GET', '/api/spells?limit=1');
+  const [row = {}] = first.body['items'] as Record<string, unknown>[];
+  assert.deepEqual(Object.keys(row), Object.keys(rows), 'rows have the columns that are described');
+});
+
 test('metrics, in the text that Prometheus reads', async () => {
   const answer = await call('GET', '/metrics');
   assert.equal(answer.status, 200);
   assert.match(String(answer.body['text']), /^octet_api_cache_hits_total\{instance="api-1"\} \d+$/m);
+  const counted = /^octet_api_requests_total\{instance="api-1",route="(\S+)",status="(\d+)"\}/gm;
+  const routes = [...String(answer.body['text']).matchAll(counted)].map(
+    ([, name, status]) => `${name} ${status}`,
+  );
+  for (const expected of [
+    'api.spells.list 200',
+    'api.spells.insert 201',
+    'files.read 206',
+    'none 404',
+    'none 405',
+  ])
+    assert.ok(routes.includes(expected), expected);
 });
 
 test('health', async () => {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
@@ -56,6 +57,63 @@ test('a start that fails leaves nothing behind, and says which setting', async (
     /cache\.prot in the options: .*did you mean port/,
   );
 });
+
+test('a start loads of the HTTP library only what every start needs', async () => {
+  const script = `
+    import { registerHooks } from 'node:module';
+    const loaded = new Set();
+    registerHooks({ load: (url, context, next) => { loaded.add(url); return next(url, context); } });
+    const { startOctet } = await import('./src/octet.ts');
+    const octet = await startOctet({ objects: { buckets: ['files'] }, api: { filesBucket: 'files' } });
+    await octet.close();
+    const folders = [...loaded].flatMap((url) => /\\/src\\/http\\/(.+)\\//.exec(url)?.[1] ?? []);
+    console.log(JSON.stringify([...new Set(folders)].sort()));`;
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', script], {
+    cwd: path.join(import.meta.dirname, '../..'),
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let said = '';
+  for await (const text of child.stdout) said += String(text);
+  assert.deepEqual(JSON.parse(said), ['access', 'client', 'conditional', 'cors', 'events', 'router', 'wire']);
+});
+
+test('the bounds of HTTP hold at every listener', async () => {
+  await using octet = await startOctet({ ...spells, baseDir, http: { headTimeoutMs: 50, fieldCount: 5 } });
+  const listeners = [
+    ['api-1', 'main'],
+    ['balancer', 'main'],
+    ['balancer', 'management'],
+    ['objects', 'main'],
+    ['mail', 'http'],
+    ['queue', 'management'],
+    ['console', 'main'],
+    ['admin', 'main'],
+  ] as const;
+  for (const [service, role] of listeners) {
+    const { port = 0 } = octet.endpoints(service)?.[role] ?? {};
+    const late = await answerTo(port, 'GET / HTTP/1.1\r\nHo');
+    assert.match(late, /^HTTP\/1\.1 408 /, `${service} ${role}: half a head`);
+    const many = await answerTo(port, `GET / HTTP/1.1\r\nHost: x\r\n${'X: y\r\n'.repeat(5)}\r\n`);
+    assert.match(many, /^HTTP\/1\.1 431 /, `${service} ${role}: many fields`);
+  }
+});
+
+test('a bound of HTTP that is none, or would say nothing, is refused', async () => {
+  await assert.rejects(startOctet({ http: { headTimeoutMs: 0 } }), /http\.headTimeoutMs.*at least 1/);
+  await assert.rejects(
+    startOctet({ http: { http2Streams: 5 } } as never),
+    /http\.http2Streams.*no such setting/,
+  );
+});
+
+/** All that comes back until the server closes. */
+async function answerTo(port: number, request: string): Promise<string> {
+  const socket = connect(port, '127.0.0.1');
+  socket.write(request, 'latin1');
+  let answer = '';
+  for await (const bytes of socket) answer += String(bytes);
+  return answer;
+}
 
 /** Moves every port to where nobody is, below the range that outgoing connections take theirs from. */
 const PORT_OFFSET = 12_000;

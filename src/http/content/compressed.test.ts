@@ -4,13 +4,13 @@ import zlib from 'node:zlib';
 import { SeededRandom } from '../../core/random/seeded-random.ts';
 import { testHost } from '../../core/testing/host.ts';
 import { Peer } from '../../core/testing/peer.ts';
+import { evaluateConditions } from '../conditional/conditional.ts';
 import { json, text } from '../reply.ts';
 import { startHttpServer } from '../server.ts';
 import type { Handler, HeaderList, HttpRequest, HttpResponse } from '../types.ts';
 import { Fields } from '../wire/fields.ts';
 import { CODECS, CODINGS, type ContentCoding } from './coding.ts';
 import { compressed } from './compressed.ts';
-import { evaluateConditions } from './conditional.ts';
 import { respondWith } from './representation.ts';
 
 const long = 'a line of text that is like the next one\n'.repeat(100);

@@ -17,14 +17,15 @@
  * response says `no-transform`.
  */
 
+import { codedTag, tagsOf, uncodedTag, weakEqual } from '../conditional/entity-tag.ts';
 import { CONTENT_LIMITS } from '../limits.ts';
+import { essenceOf } from '../media-type.ts';
 import { problem } from '../problem.ts';
 import type { Handler, HeaderFields, HeaderList, HttpRequest, HttpResponse } from '../types.ts';
 import { Fields } from '../wire/fields.ts';
 import { equalsIgnoreCase, listElements } from '../wire/grammar.ts';
 import { CODECS, CODINGS, type ContentCoding } from './coding.ts';
-import { codedTag, tagsOf, uncodedTag, weakEqual } from './entity-tag.ts';
-import { essenceOf, isCompressible } from './media-types.ts';
+import { isCompressible } from './file-types.ts';
 import { chooseCoding } from './negotiate.ts';
 import { pump } from './pump.ts';
 

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import test, { suite } from 'node:test';
 import fc from 'fast-check';
 import { SeededRandom } from '../../core/random/seeded-random.ts';
+import type { ByteRange } from '../conditional/range.ts';
 import type { HeaderList, HttpResponse } from '../types.ts';
 import { formatDate } from '../wire/date.ts';
 import { Fields } from '../wire/fields.ts';
-import type { ByteRange } from './range.ts';
 import { type Content, ContentBody, type Representation, respondWith } from './representation.ts';
 
 const modified = Date.UTC(2026, 5, 1, 12, 0, 0);

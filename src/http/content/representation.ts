@@ -18,12 +18,17 @@
  */
 import { assert } from '../../core/assert.ts';
 import type { Random } from '../../core/random/random.ts';
+import {
+  type ConditionalRequest,
+  evaluateConditions,
+  ifRangeHolds,
+  type Validators,
+} from '../conditional/conditional.ts';
+import { type ByteRange, contentRange, parseRange, unsatisfiedRange } from '../conditional/range.ts';
 import { problem } from '../problem.ts';
 import type { HeaderList, HttpResponse } from '../types.ts';
 import { formatDate } from '../wire/date.ts';
 import { isFieldValue } from '../wire/grammar.ts';
-import { type ConditionalRequest, evaluateConditions, ifRangeHolds, type Validators } from './conditional.ts';
-import { type ByteRange, contentRange, parseRange, unsatisfiedRange } from './range.ts';
 
 /** Bytes that are read when they are sent. Whoever gets one must release it, or give it to somebody who does. */
 export interface Content {

@@ -8,9 +8,9 @@
 import { createHash } from 'node:crypto';
 import { codeOf } from '../../core/errors.ts';
 import type { FileInfo, Files, OpenFile } from '../../core/files/files.ts';
+import type { ByteRange } from '../conditional/range.ts';
 import { HttpError } from '../errors.ts';
 import { CONTENT_LIMITS } from '../limits.ts';
-import type { ByteRange } from './range.ts';
 import type { Content } from './representation.ts';
 
 /** What the system says of a path that leads to nothing we serve; to tell more would be of use to an attacker only. */

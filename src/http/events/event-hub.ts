@@ -100,6 +100,11 @@ export class EventHub {
     return this.#next;
   }
 
+  /** The position of the first of the `count` newest events, or of as many as are held. */
+  beginningOfNewest(count: number): number {
+    return Math.max(this.#first, this.#next - count);
+  }
+
   /**
    * Tells every stream, and keeps the event for those that come back.
    * @returns its id

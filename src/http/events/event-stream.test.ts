@@ -25,7 +25,12 @@ interface Opened {
 
 function open(
   events: EventHub | AsyncIterable<ServerEvent>,
-  options: { lastEventId?: string; accept?: (event: ServerEvent) => boolean; retryMs?: number } = {},
+  options: {
+    lastEventId?: string;
+    accept?: (event: ServerEvent) => boolean;
+    newest?: number;
+    retryMs?: number;
+  } = {},
 ): Opened {
   const clock = new SimulatedClock();
   const gone = new AbortController();
@@ -72,6 +77,24 @@ suite('a stream of events', () => {
     const waiting = stream.next();
     hub.publish({ data: 'c' });
     assert.equal(await waiting, 'id: e.4\ndata: c\n\n');
+  });
+
+  test('begins with the newest events where that is asked for, unless its client resumes', async () => {
+    const hub = newHub({ replayEvents: 3 });
+    for (const data of ['a', 'b', 'c', 'd']) hub.publish({ data });
+    const first = open(hub, { newest: 2 });
+    await first.next();
+    assert.equal(await first.next(), 'id: e.3\ndata: c\n\nid: e.4\ndata: d\n\n');
+    const allHeld = open(hub, { newest: 9 });
+    await allHeld.next();
+    assert.match((await allHeld.next()) ?? '', /^id: e\.2\n/, 'as many as are held');
+    const resumed = open(hub, { newest: 2, lastEventId: 'e.3' });
+    await resumed.next();
+    assert.equal(await resumed.next(), 'id: e.4\ndata: d\n\n');
+    const lost = open(hub, { newest: 1, lastEventId: 'other.3' });
+    await lost.next();
+    assert.equal(await lost.next(), 'event: gap\ndata: \n\n');
+    assert.equal(await lost.next(), 'id: e.4\ndata: d\n\n');
   });
 
   test('tells only what its client may hear', async () => {

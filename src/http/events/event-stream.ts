@@ -6,8 +6,9 @@
  * that reads slowly.
  *
  *   silence for `heartbeatMs` ──▶ an empty comment, so that proxies and the client see a living connection
+ *   no Last-Event-ID          ──▶ the newest events, as many as `newest`, then what comes
  *   Last-Event-ID held        ──▶ what came after it, then what comes
- *   Last-Event-ID not held    ──▶ one event of type `gap`, then what comes
+ *   Last-Event-ID not held    ──▶ one event of type `gap`, then as without
  *   too slow                  ──▶ the stream ends; the client reconnects and resumes
  */
 import type { Clock, Timer } from '../../core/time/clock.ts';
@@ -24,6 +25,9 @@ export interface EventStreamOptions {
   readonly events: EventHub | AsyncIterable<ServerEvent>;
   /** Which of a hub's events this client hears of. Default all. */
   readonly accept?: (event: ServerEvent) => boolean;
+  /** How many of a hub's newest events a client hears at once that does not resume, so that a page is not empty at
+   * first. Default 0. */
+  readonly newest?: number;
   /** Told to the client at once: its wait before it reconnects, milliseconds. */
   readonly retryMs?: number;
   /** Default that of the limits. */
@@ -149,9 +153,11 @@ class StreamBody implements AsyncIterableIterator<Buffer> {
 function openHub(hub: EventHub, options: EventStreamOptions): Source {
   if (hub.isClosed) throw new HttpError(503, 'these events have ended', { retryable: true });
   const resumeId = options.request.headers.get('last-event-id') ?? '';
-  const resumed = resumeId === '' ? hub.end : hub.positionAfter(resumeId);
+  const resumed = resumeId === '' ? undefined : hub.positionAfter(resumeId);
   if (!hub.enter()) throw new HttpError(503, 'too many streams of these events', { retryable: true });
-  return new HubSource(hub, resumed, options.accept ?? (() => true));
+  const missed = resumeId !== '' && resumed === undefined;
+  const position = resumed ?? hub.beginningOfNewest(options.newest ?? 0);
+  return new HubSource(hub, { position, missed }, options.accept ?? (() => true));
 }
 
 /** A position in a hub. */
@@ -164,10 +170,15 @@ class HubSource implements Source {
   #closed = false;
   #withdraw: (() => void) | undefined;
 
-  constructor(hub: EventHub, position: number | undefined, accept: (event: ServerEvent) => boolean) {
+  /** @param at where to begin, and whether that is not where the client had come to */
+  constructor(
+    hub: EventHub,
+    at: { readonly position: number; readonly missed: boolean },
+    accept: (event: ServerEvent) => boolean,
+  ) {
     this.#hub = hub;
-    this.#position = position ?? hub.end;
-    this.#missed = position === undefined;
+    this.#position = at.position;
+    this.#missed = at.missed;
     this.#accept = accept;
   }
 

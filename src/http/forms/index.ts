@@ -1,6 +1,7 @@
 /** Forms: urlencoded, and multipart as a stream of parts. WHATWG URL section 5, RFC 7578. */
+
+export { isBoundary } from './boundary.ts';
 export { FormFields } from './form-fields.ts';
-export { isBoundary } from './media-type.ts';
 export { type MultipartEvent, type MultipartLimits, MultipartParser } from './multipart-parser.ts';
 export { type FormPart, readMultipart } from './multipart-reader.ts';
 export type { PartHead } from './part-head.ts';

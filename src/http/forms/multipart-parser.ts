@@ -17,8 +17,8 @@ import { assert } from '../../core/assert.ts';
 import { DEFAULT_FORM_LIMITS, type FormLimits } from '../limits.ts';
 import { isBlank } from '../wire/grammar.ts';
 import { Input } from '../wire/input.ts';
+import { isBoundary } from './boundary.ts';
 import { DelimiterSearch } from './delimiter-search.ts';
-import { isBoundary } from './media-type.ts';
 import { type PartHead, parsePartHead } from './part-head.ts';
 import { type FormRefusal, isFormRefusal, refuseForm } from './refusal.ts';
 

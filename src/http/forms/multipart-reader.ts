@@ -10,8 +10,9 @@
  */
 import { HttpError } from '../errors.ts';
 import { DEFAULT_FORM_LIMITS } from '../limits.ts';
+import { mediaTypeOf } from '../media-type.ts';
 import type { HeaderFields, HttpRequest } from '../types.ts';
-import { isBoundary, mediaTypeOf } from './media-type.ts';
+import { isBoundary } from './boundary.ts';
 import { type MultipartEvent, type MultipartLimits, MultipartParser } from './multipart-parser.ts';
 import type { PartHead } from './part-head.ts';
 import { formError, refuseForm } from './refusal.ts';

@@ -12,9 +12,9 @@
  * A file name is a label from the network: it may hold path separators, CR and LF, and is never a path here.
  */
 import type { FormLimits } from '../limits.ts';
+import { parseParameterized } from '../parameters.ts';
 import { type Fields, parseFields } from '../wire/fields.ts';
 import { isMalformed } from '../wire/malformed.ts';
-import { parseParameterized } from './parameters.ts';
 import { type FormRefusal, refuseForm } from './refusal.ts';
 
 export interface PartHead {

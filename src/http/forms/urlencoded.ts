@@ -9,10 +9,10 @@
  */
 import { HttpError } from '../errors.ts';
 import { DEFAULT_FORM_LIMITS, type FormLimits } from '../limits.ts';
+import { mediaTypeOf } from '../media-type.ts';
 import type { HttpRequest } from '../types.ts';
 import { hexDigit } from '../wire/grammar.ts';
 import { FormFields } from './form-fields.ts';
-import { mediaTypeOf } from './media-type.ts';
 import { type FormRefusal, formError, isFormRefusal, refuseForm } from './refusal.ts';
 
 const AMPERSAND = 0x26;

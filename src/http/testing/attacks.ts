@@ -107,6 +107,17 @@ const FIELDS: readonly Case[] = [
   ['a large head', `${`X: ${'a'.repeat(8_000)}\r\n`.repeat(5)}\r\n`, 431],
 ];
 
+/** Those about the lines themselves, without what ends the head: one or two lines for a generator to put anywhere. */
+export const MALFORMED_FIELDS: readonly string[] = FIELDS.map(([, bytes]) => bytes)
+  .filter((bytes) => bytes.endsWith('\r\n\r\n') && bytes.length < 100)
+  .map((bytes) => bytes.slice(0, -'\r\n\r\n'.length))
+  .filter((lines) => !framesContent(lines));
+
+/** A generator has framing of its own, which fits what it frames. */
+function framesContent(lines: string): boolean {
+  return ['content-length', 'transfer-encoding'].some((name) => lines.toLowerCase().includes(name));
+}
+
 /** Content behind `Transfer-Encoding: chunked`. */
 const CHUNKS: readonly Case[] = [
   // Sizes.

@@ -62,12 +62,19 @@ function bodyOf(bytes: Buffer): IncomingBody {
 }
 
 async function put(engine: Engine, key: string, bytes: Buffer): Promise<void> {
-  await putObject(engine, { bucket: 'bucket', key, fields: FIELDS, conditions: {} }, bodyOf(bytes));
+  await putObject(engine, { bucket: 'bucket', key, fields: FIELDS, conditions: new Map() }, bodyOf(bytes));
 }
 
 async function copy(engine: Engine, from: string, key: string): Promise<void> {
   const source = { bucket: 'bucket', key: from, versionId: undefined };
-  const input = { bucket: 'bucket', key, source, sourceConditions: {}, conditions: {}, algorithm: undefined };
+  const input = {
+    bucket: 'bucket',
+    key,
+    source,
+    sourceConditions: new Map(),
+    conditions: new Map(),
+    algorithm: undefined,
+  };
   await copyObject(engine, { ...input, fields: FIELDS });
 }
 
@@ -81,7 +88,7 @@ async function upload(engine: Engine, key: string, pieces: readonly Buffer[]): P
     const { etag } = await uploadPart(engine, { ...target, uploadId, partNumber: number }, bodyOf(piece));
     parts.push({ number, etag, checksums: [] });
   }
-  const rest = { conditions: {}, claimed: undefined, sizeBytes: undefined };
+  const rest = { conditions: new Map(), claimed: undefined, sizeBytes: undefined };
   await completeMultipartUpload(engine, { ...target, uploadId, parts, ...rest });
 }
 
@@ -134,15 +141,15 @@ describe('object store', () => {
     await copy(engine, 'a', 'b');
     await copy(engine, 'b', 'c');
     assert.equal(await countBlobs(files), 1);
-    await deleteObject(engine, { bucket: 'bucket', key: 'a', conditions: {} });
+    await deleteObject(engine, { bucket: 'bucket', key: 'a', conditions: new Map() });
     await put(engine, 'b', Buffer.from('short'));
     await settle();
     assert.deepEqual(await read(storage, 'c'), large);
-    await deleteObject(engine, { bucket: 'bucket', key: 'c', conditions: {} });
+    await deleteObject(engine, { bucket: 'bucket', key: 'c', conditions: new Map() });
     await settle();
     assert.equal(await countBlobs(files), 0);
     await copy(engine, 'b', 'd');
-    await deleteObject(engine, { bucket: 'bucket', key: 'b', conditions: {} });
+    await deleteObject(engine, { bucket: 'bucket', key: 'b', conditions: new Map() });
     assert.equal((await read(storage, 'd'))?.toString(), 'short');
     await storage.close();
   });
@@ -158,7 +165,7 @@ describe('object store', () => {
     assert.deepEqual(await read(storage, 'k'), Buffer.concat(pieces));
     assert.equal(await countBlobs(files), 2);
     assert.deepEqual(storage.uploads('bucket'), []);
-    await deleteObject(engine, { bucket: 'bucket', key: 'k', conditions: {} });
+    await deleteObject(engine, { bucket: 'bucket', key: 'k', conditions: new Map() });
     await settle();
     assert.equal(await countBlobs(files), 0);
     assert.deepEqual(await storage.check(), []);
@@ -255,7 +262,7 @@ async function change(engine: Engine, random: SeededRandom, expected: Expected, 
   const bytes = random.bytes(random.below(400));
   if (random.chance(0.2)) {
     states.push(undefined);
-    await deleteObject(engine, { bucket: 'bucket', key, conditions: {} });
+    await deleteObject(engine, { bucket: 'bucket', key, conditions: new Map() });
     expected.set(key, [undefined]);
   } else if (random.chance(0.3)) {
     const pieces = [bytes, random.bytes(1 + random.below(300))];

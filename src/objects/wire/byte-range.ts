@@ -1,36 +1,10 @@
 /**
- * `Range: bytes=…` with one range. Several ranges, another unit or nonsense mean the whole object, as S3 has
- * it and RFC 9110 section 14.2 allows.
+ * `Range: bytes=…`, read as HTTP has it (http/conditional), with what S3 has otherwise:
+ *   - several ranges mean the whole object, which RFC 9110 section 14.2 allows;
+ *   - no range of an empty object can be satisfied, where RFC 9110 section 14.1.2 has the last bytes of nothing be
+ *     all of it.
  */
-
-export type ByteRange =
-  | { readonly kind: 'from'; readonly first: number; readonly last: number | undefined }
-  | { readonly kind: 'suffix'; readonly length: number };
-
-const MAX_DIGITS = 15;
-
-/** @returns undefined when the field is to be ignored */
-export function parseByteRange(text: string | undefined): ByteRange | undefined {
-  if (text === undefined || !text.startsWith('bytes=')) return undefined;
-  const spec = text.slice('bytes='.length).trim();
-  const dash = spec.indexOf('-');
-  if (dash < 0) return undefined;
-  const left = spec.slice(0, dash);
-  const right = spec.slice(dash + 1);
-  if (left === '') {
-    const length = parsePosition(right);
-    return length === undefined ? undefined : { kind: 'suffix', length };
-  }
-  const first = parsePosition(left);
-  const last = right === '' ? undefined : parsePosition(right);
-  if (first === undefined || (right !== '' && last === undefined)) return undefined;
-  return last !== undefined && last < first ? undefined : { kind: 'from', first, last };
-}
-
-function parsePosition(text: string): number | undefined {
-  const digits = text !== '' && [...text].every((char) => char >= '0' && char <= '9');
-  return digits && text.length <= MAX_DIGITS ? Number(text) : undefined;
-}
+import { parseRange } from '../../http/conditional/index.ts';
 
 /** A half-open span of bytes. */
 export interface Span {
@@ -38,13 +12,21 @@ export interface Span {
   readonly end: number;
 }
 
-/** @returns undefined when no byte of an object of `sizeBytes` is in the range (416) */
-export function resolveRange(range: ByteRange, sizeBytes: number): Span | undefined {
-  if (range.kind === 'suffix') {
-    if (range.length === 0 || sizeBytes === 0) return undefined;
-    return { start: Math.max(0, sizeBytes - range.length), end: sizeBytes };
-  }
-  if (range.first >= sizeBytes) return undefined;
-  const end = range.last === undefined ? sizeBytes : Math.min(range.last + 1, sizeBytes);
-  return { start: range.first, end };
+/** @returns `whole` when the field is to be ignored; `unsatisfiable` when it names no byte there is (416) */
+export function spanOfRange(field: string | undefined, sizeBytes: number): Span | 'whole' | 'unsatisfiable' {
+  if (field === undefined || field.includes(',')) return 'whole';
+  const isEmpty = sizeBytes === 0;
+  const asked = parseRange(field, isEmpty ? Number.MAX_SAFE_INTEGER : sizeBytes);
+  if (asked.kind !== 'ranges') return asked.kind;
+  const [range] = asked.ranges;
+  return isEmpty || range === undefined ? 'unsatisfiable' : { start: range.first, end: range.last + 1 };
+}
+
+/** `bytes=first-last`, both given, as copies of a part have it. @returns undefined when it is anything else */
+export function parseCopyRange(text: string): Span | undefined {
+  const asked = parseRange(text, Number.MAX_SAFE_INTEGER);
+  const [range] = asked.kind === 'ranges' ? asked.ranges : [];
+  // The other forms of a range would be read too: this one comes out as it went in.
+  if (range === undefined || text !== `bytes=${range.first}-${range.last}`) return undefined;
+  return { start: range.first, end: range.last + 1 };
 }

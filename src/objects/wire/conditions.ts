@@ -1,23 +1,19 @@
 /**
- * The four conditions of RFC 9110 section 13 and their order of precedence (section 13.2.2):
+ * The conditions of RFC 9110 section 13, as S3 has them. What they mean and the order in which they decide is HTTP's
+ * (http/conditional); S3 spells them otherwise, which is undone here:
+ *   - a tag may come without quotes, and `W/` says nothing: an ETag of S3 is never weak;
+ *   - a date may be in ISO 8601 too.
  *
- *   If-Match ──absent──▶ If-Unmodified-Since ──▶ If-None-Match ──absent──▶ If-Modified-Since
- *      false: 412               false: 412          false: 304               false: 304
- *
- * CopyObject has the same four about its source, as `x-amz-copy-source-if-…`, and fails with 412 always.
+ * CopyObject has the same four about its source, as `x-amz-copy-source-if-…`, and fails with 412 always. Writes know
+ * If-Match and If-None-Match alone, and If-Match of an object that is not there is 404 (engine/write-conditions.ts),
+ * where RFC 9110 has 412.
  */
+import { evaluateConditions as evaluate, formatDate, ifRangeHolds } from '../../http/conditional/index.ts';
 import { parseHttpDate } from './dates.ts';
 import type { Fields } from './fields.ts';
 
-export interface Conditions {
-  /** ETags without quotes, or `*`. */
-  readonly ifMatch?: readonly string[];
-  readonly ifNoneMatch?: readonly string[];
-  readonly ifModifiedSinceMs?: number;
-  readonly ifUnmodifiedSinceMs?: number;
-}
-
-export type Verdict = 'proceed' | 'not-modified' | 'failed';
+/** Lower-case name, without prefix → value as RFC 9110 spells it; a date that is none is left out. */
+export type Conditions = ReadonlyMap<string, string>;
 
 /** What a condition is about. */
 export interface Validator {
@@ -25,52 +21,88 @@ export interface Validator {
   readonly modifiedMs: number;
 }
 
+const WITH_TAGS = ['if-match', 'if-none-match'] as const;
+const WITH_DATE = ['if-modified-since', 'if-unmodified-since'] as const;
+
 /** @param prefix '' or `x-amz-copy-source-` */
 export function readConditions(fields: Fields, prefix = ''): Conditions {
-  const ifMatch = fields.get(`${prefix}if-match`);
-  const ifNoneMatch = fields.get(`${prefix}if-none-match`);
-  const modified = readDate(fields.get(`${prefix}if-modified-since`));
-  const unmodified = readDate(fields.get(`${prefix}if-unmodified-since`));
-  return {
-    ...(ifMatch === undefined ? {} : { ifMatch: parseEtags(ifMatch) }),
-    ...(ifNoneMatch === undefined ? {} : { ifNoneMatch: parseEtags(ifNoneMatch) }),
-    ...(modified === undefined ? {} : { ifModifiedSinceMs: modified }),
-    ...(unmodified === undefined ? {} : { ifUnmodifiedSinceMs: unmodified }),
-  };
+  const conditions = new Map<string, string>();
+  for (const name of WITH_TAGS) {
+    const value = fields.get(prefix + name);
+    if (value !== undefined) conditions.set(name, standardTags(value));
+  }
+  for (const name of WITH_DATE) {
+    const value = standardDate(fields.get(prefix + name));
+    if (value !== undefined) conditions.set(name, value);
+  }
+  const ifRange = fields.get(`${prefix}if-range`);
+  if (ifRange !== undefined) conditions.set('if-range', standardDate(ifRange) ?? standardTag(ifRange));
+  return conditions;
 }
 
-function readDate(text: string | undefined): number | undefined {
-  return text === undefined ? undefined : parseHttpDate(text);
+/** That the object has this tag still. */
+export function ifMatch(etag: string): Conditions {
+  return new Map([['if-match', quoteEtag(etag)]]);
 }
 
-/** `"a", W/"b"` or bare tags; S3 compares without the quotes and without the weakness. */
-function parseEtags(text: string): string[] {
-  return text
-    .split(',')
-    .map((tag) => tag.trim())
-    .filter((tag) => tag !== '')
-    .map((tag) => unquoteEtag(tag.startsWith('W/') ? tag.slice(2) : tag));
+function standardDate(text: string | undefined): string | undefined {
+  const timeMs = text === undefined ? undefined : parseHttpDate(text);
+  return timeMs === undefined ? undefined : formatDate(timeMs);
+}
+
+/** A list with `*` in it is `*`. What cannot be a tag matches nothing, and is left out. */
+function standardTags(text: string): string {
+  const tags = text.split(',').map((tag) => tag.trim());
+  if (tags.includes('*')) return '*';
+  return tags
+    .map((tag) => standardTag(tag.startsWith('W/') ? tag.slice(2) : tag))
+    .filter((tag) => isTag(tag))
+    .join(', ');
+}
+
+function standardTag(tag: string): string {
+  return tag.startsWith('W/') ? tag : quoteEtag(unquoteEtag(tag));
+}
+
+/** At least one character that ends neither the tag nor the list. */
+function isTag(quoted: string): boolean {
+  const opaque = quoted.slice(1, -1);
+  return opaque !== '' && !opaque.includes('"') && !opaque.includes(' ') && !opaque.includes('\t');
+}
+
+export function quoteEtag(etag: string): string {
+  return `"${etag}"`;
 }
 
 export function unquoteEtag(tag: string): string {
   return tag.length >= 2 && tag.startsWith('"') && tag.endsWith('"') ? tag.slice(1, -1) : tag;
 }
 
-/** Of a read. HTTP dates have whole seconds, so the object's time is cut to them. */
-export function evaluateConditions(conditions: Conditions, current: Validator): Verdict {
-  const seconds = Math.floor(current.modifiedMs / 1000) * 1000;
-  if (conditions.ifMatch !== undefined) {
-    if (!matches(conditions.ifMatch, current.etag)) return 'failed';
-  } else if (conditions.ifUnmodifiedSinceMs !== undefined && seconds > conditions.ifUnmodifiedSinceMs) {
-    return 'failed';
-  }
-  if (conditions.ifNoneMatch !== undefined) {
-    return matches(conditions.ifNoneMatch, current.etag) ? 'not-modified' : 'proceed';
-  }
-  const unchanged = conditions.ifModifiedSinceMs !== undefined && seconds <= conditions.ifModifiedSinceMs;
-  return unchanged ? 'not-modified' : 'proceed';
+/** Of a read. */
+export function evaluateConditions(conditions: Conditions, current: Validator): 'proceed' | 304 | 412 {
+  return evaluate({ method: 'GET', headers: conditions }, validatorsOf(current));
 }
 
-export function matches(tags: readonly string[], etag: string): boolean {
-  return tags.some((tag) => tag === '*' || tag === etag);
+/** Whether the range that was asked for still counts. */
+export function rangeHolds(conditions: Conditions, current: Validator, nowMs: number): boolean {
+  return ifRangeHolds(conditions, { ...validatorsOf(current), nowMs });
+}
+
+/** The condition that forbids a write over `current`, or over nothing. */
+export function failedWriteCondition(
+  conditions: Conditions,
+  current: Pick<Validator, 'etag'> | undefined,
+): 'If-Match' | 'If-None-Match' | undefined {
+  const now = current === undefined ? { exists: false } : { etag: quoteEtag(current.etag) };
+  for (const field of ['If-Match', 'If-None-Match'] as const) {
+    const name = field.toLowerCase();
+    const value = conditions.get(name);
+    const headers = new Map(value === undefined ? [] : [[name, value]]);
+    if (evaluate({ method: 'PUT', headers }, now) === 412) return field;
+  }
+  return undefined;
+}
+
+function validatorsOf({ etag, modifiedMs }: Validator) {
+  return { etag: quoteEtag(etag), lastModifiedMs: modifiedMs };
 }

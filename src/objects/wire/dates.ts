@@ -5,10 +5,11 @@
  *   Fri, 24 May 2013 00:00:00 GMT  HTTP fields (RFC 9110 section 5.6.7)
  * All are milliseconds since 1970 inside.
  */
+import { parseDate } from '../../http/conditional/index.ts';
 
 const AMZ_LENGTH = 16;
-const DAYS = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'];
-const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
+/** `1994-11-06T08:49:37Z`, and no longer than with a fraction and an offset. */
+const ISO_LENGTHS = { least: 20, most: 35 } as const;
 
 /** `YYYYMMDDTHHMMSSZ`. @returns undefined when it is anything else */
 export function parseAmzDate(text: string): number | undefined {
@@ -31,22 +32,18 @@ export function formatIsoDate(timeMs: number): string {
   return new Date(timeMs).toISOString();
 }
 
-/** IMF-fixdate. RFC 9110 section 5.6.7. */
-export function formatHttpDate(timeMs: number): string {
-  return new Date(timeMs).toUTCString();
-}
-
 /**
- * IMF-fixdate, and the two obsolete forms that a server must take, and ISO 8601, which S3 takes too.
- * @returns undefined when it is none of them: such a condition is ignored (RFC 9110 section 13.1.3)
+ * An HTTP date, or ISO 8601, which S3 takes too.
+ * @returns undefined when it is neither: such a condition is ignored (RFC 9110 section 13.1.3)
  */
 export function parseHttpDate(text: string): number | undefined {
-  const startsAsDate =
-    DAYS.some((day) => text.startsWith(day)) || (text.length >= 20 && allDigits(text.slice(0, 4)));
-  if (!startsAsDate || text.length > 40) return undefined;
-  const known = allDigits(text.slice(0, 4)) || MONTHS.some((month) => text.includes(month));
-  const asctime = text.length === 24 && !text.includes(',') && !text.endsWith('Z');
-  const time = known ? Date.parse(asctime ? `${text} GMT` : text) : Number.NaN;
+  return parseDate(text) ?? parseIsoDate(text);
+}
+
+function parseIsoDate(text: string): number | undefined {
+  const { least, most } = ISO_LENGTHS;
+  if (text.length < least || text.length > most || !allDigits(text.slice(0, 4))) return undefined;
+  const time = Date.parse(text);
   return Number.isNaN(time) ? undefined : time;
 }
 

@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { isS3Code } from '../errors.ts';
-import { parseByteRange, resolveRange } from './byte-range.ts';
-import { evaluateConditions, readConditions } from './conditions.ts';
+import { parseCopyRange, spanOfRange } from './byte-range.ts';
+import { evaluateConditions, failedWriteCondition, rangeHolds, readConditions } from './conditions.ts';
 import { parseCopySource } from './copy-source.ts';
-import { formatAmzDate, formatHttpDate, parseAmzDate, parseHttpDate } from './dates.ts';
+import { formatAmzDate, parseAmzDate, parseHttpDate } from './dates.ts';
 import { decodeToken, encodeToken } from './list-parameters.ts';
 import { isBucketName } from './names.ts';
 import { readObjectFields, writeObjectFields } from './object-fields.ts';
@@ -55,7 +55,6 @@ describe('dates', () => {
 
   test('HTTP, in its three forms', () => {
     const time = Date.UTC(1994, 10, 6, 8, 49, 37);
-    assert.equal(formatHttpDate(time), 'Sun, 06 Nov 1994 08:49:37 GMT');
     assert.equal(parseHttpDate('Sun, 06 Nov 1994 08:49:37 GMT'), time);
     assert.equal(parseHttpDate('Sunday, 06-Nov-94 08:49:37 GMT'), time);
     assert.equal(parseHttpDate('Sun Nov  6 08:49:37 1994'), time);
@@ -86,42 +85,107 @@ describe('ranges of ten bytes', () => {
   ] as const;
   for (const [text, expected] of cases) {
     test(JSON.stringify(text), () => {
-      const range = parseByteRange(text);
-      const span = range === undefined ? 'whole' : (resolveRange(range, 10) ?? 'unsatisfiable');
+      const span = spanOfRange(text, 10);
       assert.deepEqual(typeof span === 'string' ? span : [span.start, span.end], expected);
     });
   }
+
+  test('none of no bytes, unless it is none at all', () => {
+    for (const text of ['bytes=0-', 'bytes=0-0', 'bytes=-5', 'bytes=-0'])
+      assert.equal(spanOfRange(text, 0), 'unsatisfiable', text);
+    for (const text of [undefined, 'bytes=4-2', 'bytes=0-1,3-4', 'lines=1-2'])
+      assert.equal(spanOfRange(text, 0), 'whole', String(text));
+  });
+
+  test('of a copy, in its one form', () => {
+    assert.deepEqual(parseCopyRange('bytes=3-9'), { start: 3, end: 10 });
+    assert.deepEqual(parseCopyRange('bytes=0-0'), { start: 0, end: 1 });
+    for (const text of ['bytes=3-', 'bytes=-3', '3-9', 'bytes=9-3', 'bytes=0-1,3-4', 'bytes=', ''])
+      assert.equal(parseCopyRange(text), undefined, text);
+  });
 });
 
 describe('conditions of an object with ETag e, changed on the 24th', () => {
   const object = { etag: 'e', modifiedMs: Date.UTC(2013, 4, 24, 0, 0, 0, 500) };
   const before = 'Thu, 23 May 2013 00:00:00 GMT';
   const then = 'Fri, 24 May 2013 00:00:00 GMT';
-  const cases: readonly (readonly [Record<string, string>, string])[] = [
+  const cases: readonly (readonly [Record<string, string>, string | number])[] = [
     [{}, 'proceed'],
     [{ 'if-match': '"e"' }, 'proceed'],
     [{ 'if-match': 'e' }, 'proceed'],
     [{ 'if-match': '*' }, 'proceed'],
     [{ 'if-match': '"x", "e"' }, 'proceed'],
-    [{ 'if-match': '"x"' }, 'failed'],
-    [{ 'if-none-match': '"e"' }, 'not-modified'],
-    [{ 'if-none-match': 'W/"e"' }, 'not-modified'],
-    [{ 'if-none-match': '*' }, 'not-modified'],
+    [{ 'if-match': '"x"' }, 412],
+    [{ 'if-none-match': '"e"' }, 304],
+    [{ 'if-none-match': 'W/"e"' }, 304],
+    [{ 'if-none-match': '*' }, 304],
     [{ 'if-none-match': '"x"' }, 'proceed'],
     [{ 'if-modified-since': before }, 'proceed'],
-    [{ 'if-modified-since': then }, 'not-modified'],
-    [{ 'if-unmodified-since': before }, 'failed'],
+    [{ 'if-modified-since': then }, 304],
+    [{ 'if-unmodified-since': before }, 412],
     [{ 'if-unmodified-since': then }, 'proceed'],
     [{ 'if-match': '"e"', 'if-unmodified-since': before }, 'proceed'],
     [{ 'if-none-match': '"x"', 'if-modified-since': then }, 'proceed'],
-    [{ 'if-match': '"e"', 'if-none-match': '"e"' }, 'not-modified'],
-    [{ 'if-match': '"x"', 'if-none-match': '"e"' }, 'failed'],
+    [{ 'if-match': '"e"', 'if-none-match': '"e"' }, 304],
+    [{ 'if-match': '"x"', 'if-none-match': '"e"' }, 412],
     [{ 'if-modified-since': 'nonsense' }, 'proceed'],
     [{ 'if-unmodified-since': 'nonsense' }, 'proceed'],
+    [{ 'if-match': 'W/"e"' }, 'proceed'],
+    [{ 'if-match': 'x, e' }, 'proceed'],
+    [{ 'if-match': 'a b, "x"y", "e"' }, 'proceed'],
+    [{ 'if-match': 'x, *' }, 'proceed'],
+    [{ 'if-match': '' }, 412],
+    [{ 'if-none-match': '' }, 'proceed'],
+    [{ 'if-modified-since': '2013-05-24T00:00:00Z' }, 304],
+    [{ 'if-unmodified-since': '2013-05-23T00:00:00.000Z' }, 412],
   ];
   for (const [fields, verdict] of cases) {
     test(JSON.stringify(fields), () => {
       assert.equal(evaluateConditions(readConditions(new Map(Object.entries(fields))), object), verdict);
+    });
+  }
+});
+
+describe('If-Range of an object with ETag e, changed on the 24th', () => {
+  const object = { etag: 'e', modifiedMs: Date.UTC(2013, 4, 24, 0, 0, 0, 500) };
+  const later = object.modifiedMs + 2_000;
+  const cases = [
+    ['"e"', true],
+    ['e', true],
+    ['"x"', false],
+    ['W/"e"', false],
+    ['Fri, 24 May 2013 00:00:00 GMT', true],
+    ['2013-05-24T00:00:00Z', true],
+    ['Thu, 23 May 2013 00:00:00 GMT', false],
+  ] as const;
+  for (const [value, expected] of cases) {
+    test(value, () => {
+      const conditions = readConditions(new Map([['if-range', value]]));
+      assert.equal(rangeHolds(conditions, object, later), expected);
+    });
+  }
+
+  test('a date that two contents may share is none', () => {
+    const conditions = readConditions(new Map([['if-range', 'Fri, 24 May 2013 00:00:00 GMT']]));
+    assert.equal(rangeHolds(conditions, object, object.modifiedMs + 100), false);
+  });
+});
+
+describe('conditions of a write', () => {
+  const cases = [
+    [{}, 'e', undefined],
+    [{ 'if-match': 'e' }, 'e', undefined],
+    [{ 'if-match': '"x"' }, 'e', 'If-Match'],
+    [{ 'if-match': '*' }, undefined, 'If-Match'],
+    [{ 'if-none-match': '*' }, undefined, undefined],
+    [{ 'if-none-match': '*' }, 'e', 'If-None-Match'],
+    [{ 'if-none-match': 'W/"e"' }, 'e', 'If-None-Match'],
+    [{ 'if-unmodified-since': 'Thu, 23 May 2013 00:00:00 GMT' }, 'e', undefined],
+  ] as const;
+  for (const [fields, etag, failed] of cases) {
+    test(`${JSON.stringify(fields)} over ${etag ?? 'nothing'}`, () => {
+      const current = etag === undefined ? undefined : { etag };
+      assert.equal(failedWriteCondition(readConditions(new Map(Object.entries(fields))), current), failed);
     });
   }
 });

@@ -10,6 +10,7 @@
  */
 
 import { isLoopback } from '../../core/net/loopback.ts';
+import { basicChallenge, basicCredentials, hostNameOf, isOwnOrigin } from '../../http/access/index.ts';
 import {
   createRouter,
   type Handler,
@@ -43,12 +44,13 @@ export function startManagement(server: QueueServer): Promise<HttpServer> {
     .add('GET', '/api/exchanges', () => json(200, [...server.broker.exchanges.values()].map(exchangeRow)))
     .add('GET', '/api/bindings', () => json(200, bindings(server)))
     .add('GET', '/api/connections', () => json(200, connections(server)));
-  const { host, managementPort = 0 } = server.options;
+  const { host, managementPort = 0, httpLimits = {} } = server.options;
   return startHttpServer({
     host: server.host,
     address: { host, port: managementPort },
     name: 'management',
     handler: guarded(server, router.handle),
+    limits: httpLimits,
     ...(server.options.tls === undefined ? {} : { tls: server.options.tls }),
   });
 }
@@ -57,8 +59,8 @@ function guarded(server: QueueServer, handle: Handler): Handler {
   return (request) => {
     if (isForeign(request)) return json(403, { error: 'forbidden', reason: 'request of another origin' });
     if (!isAuthorized(request, server)) {
-      const challenge = [['WWW-Authenticate', 'Basic realm="Octet queue", charset="UTF-8"']] as const;
-      return json(401, { error: 'not_authorized', reason: 'Login failed' }, challenge);
+      const challenge = ['WWW-Authenticate', basicChallenge('Octet queue')] as const;
+      return json(401, { error: 'not_authorized', reason: 'Login failed' }, [challenge]);
     }
     return handle(request);
   };
@@ -66,20 +68,13 @@ function guarded(server: QueueServer, handle: Handler): Handler {
 
 /** A page elsewhere sends its own Origin; a name rebound to loopback shows in Host. */
 function isForeign(request: HttpRequest): boolean {
-  const host = request.headers.get('host') ?? '';
-  const origin = request.headers.get('origin');
-  if (origin !== undefined && origin !== `http://${host}` && origin !== `https://${host}`) return true;
-  const name = host.replace(/:[0-9]+$/, '').replace(/^\[(.*)\]$/, '$1');
-  return isLoopback(request.remote.address) && !isLoopback(name);
+  if (!isOwnOrigin(request)) return true;
+  return isLoopback(request.remote.address) && !isLoopback(hostNameOf(request.headers));
 }
 
 function isAuthorized(request: HttpRequest, server: QueueServer): boolean {
-  const [scheme, credentials = ''] = (request.headers.get('authorization') ?? '').split(' ');
-  if (scheme?.toLowerCase() !== 'basic') return false;
-  const text = Buffer.from(credentials, 'base64').toString('utf8');
-  const colon = text.indexOf(':');
-  if (colon < 0) return false;
-  return isLogin({ user: text.slice(0, colon), password: text.slice(colon + 1) }, server.options);
+  const given = basicCredentials(request.headers);
+  return given !== undefined && isLogin(given, server.options);
 }
 
 /** There is one virtual host. */

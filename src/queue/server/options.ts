@@ -1,6 +1,7 @@
 import { OctetError } from '../../core/errors.ts';
 import { isLoopback } from '../../core/net/loopback.ts';
 import type { TlsIdentity } from '../../core/net/network.ts';
+import type { HttpLimits } from '../../http/index.ts';
 import { DEFAULT_LIMITS, type QueueLimits } from '../limits.ts';
 
 export interface QueueOptions {
@@ -23,6 +24,8 @@ export interface QueueOptions {
   /** Whether passwords may travel unencrypted from other machines; loopback and TLS are always fine. */
   readonly plainLogin: 'loopback' | 'anywhere';
   readonly limits: Partial<QueueLimits>;
+  /** Bounds of the management API as an HTTP server; those of src/http/limits.ts where absent. */
+  readonly httpLimits?: Partial<HttpLimits>;
 }
 
 export const DEFAULT_QUEUE_OPTIONS: QueueOptions = {

@@ -6,6 +6,6 @@ export async function deleteObject(engine: Engine, input: DeleteObjectInput): Pr
   const { bucket, key, conditions } = input;
   requireBucket(engine, bucket);
   const current = engine.storage.object(bucket, key);
-  if (conditions.ifMatch !== undefined) requireWriteConditions(conditions, current);
+  if (conditions.has('if-match')) requireWriteConditions(conditions, current);
   if (current !== undefined) await engine.storage.commit([{ kind: 'delete-object', bucket, key }]);
 }

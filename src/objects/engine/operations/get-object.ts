@@ -1,8 +1,7 @@
 import { S3Error } from '../../errors.ts';
-import { resolveRange, type Span } from '../../wire/byte-range.ts';
+import { type Span, spanOfRange } from '../../wire/byte-range.ts';
 import type { Checksum } from '../../wire/checksums.ts';
-import { evaluateConditions } from '../../wire/conditions.ts';
-import { parseHttpDate } from '../../wire/dates.ts';
+import { evaluateConditions, rangeHolds } from '../../wire/conditions.ts';
 import type { ReadObjectInput, ReadObjectResult } from '../../wire/operations/get-object.ts';
 import { type Engine, requireBucket } from '../engine.ts';
 import { type StoredObject, sliceContent } from '../model.ts';
@@ -28,11 +27,11 @@ export function readObject(engine: Engine, input: ReadObjectInput, withBody: boo
   const object = requireObject(engine, input.bucket, input.key);
   const { etag, modifiedMs, sizeBytes } = object;
   const verdict = evaluateConditions(input.conditions, object);
-  if (verdict === 'failed') throw preconditionFailed(failedCondition(input));
-  if (verdict === 'not-modified') {
+  if (verdict === 412) throw preconditionFailed(failedCondition(input));
+  if (verdict === 304) {
     return { result: { kind: 'not-modified', etag, modifiedMs }, reader: undefined };
   }
-  const span = spanOf(input, object);
+  const span = spanOf(input, object, engine.now());
   const reader = withBody ? openSpan(engine, object, span) : undefined;
   const result: ReadObjectResult = {
     kind: 'object',
@@ -49,7 +48,7 @@ export function readObject(engine: Engine, input: ReadObjectInput, withBody: boo
 }
 
 function failedCondition({ conditions }: ReadObjectInput): string {
-  return conditions.ifMatch === undefined ? 'If-Unmodified-Since' : 'If-Match';
+  return conditions.has('if-match') ? 'If-Match' : 'If-Unmodified-Since';
 }
 
 function openSpan(engine: Engine, object: StoredObject, span: Span | undefined): BodyReader {
@@ -58,16 +57,14 @@ function openSpan(engine: Engine, object: StoredObject, span: Span | undefined):
 }
 
 /** @throws S3Error InvalidRange, InvalidPartNumber */
-function spanOf(input: ReadObjectInput, object: StoredObject): Span | undefined {
+function spanOf(input: ReadObjectInput, object: StoredObject, nowMs: number): Span | undefined {
   if (input.partNumber !== undefined) return spanOfPart(input.partNumber, object);
-  if (input.range === undefined || !rangeStillValid(input.ifRange, object)) return undefined;
-  const span = resolveRange(input.range, object.sizeBytes);
-  if (span === undefined) {
-    throw new S3Error('InvalidRange', undefined, {
-      elements: { ActualObjectSize: String(object.sizeBytes) },
-    });
-  }
-  return span;
+  const asked = spanOfRange(input.range, object.sizeBytes);
+  if (asked === 'whole' || !rangeHolds(input.conditions, object, nowMs)) return undefined;
+  if (asked !== 'unsatisfiable') return asked;
+  throw new S3Error('InvalidRange', undefined, {
+    elements: { ActualObjectSize: String(object.sizeBytes) },
+  });
 }
 
 /** Of what is sent: the whole, or a part. There is none of any other range. */
@@ -81,13 +78,6 @@ function checksumOf(
     return checksum === undefined || value === undefined ? undefined : { ...checksum, value };
   }
   return span === undefined || span.end - span.start === sizeBytes ? checksum : undefined;
-}
-
-/** If-Range: RFC 9110 section 13.1.5. */
-function rangeStillValid(ifRange: string | undefined, object: StoredObject): boolean {
-  if (ifRange === undefined || ifRange === object.etag) return true;
-  const date = parseHttpDate(ifRange);
-  return date !== undefined && Math.floor(object.modifiedMs / 1000) * 1000 === date;
 }
 
 /** An object of one PUT has one part, itself. */

@@ -1,4 +1,5 @@
 import { S3Error } from '../../errors.ts';
+import { ifMatch } from '../../wire/conditions.ts';
 import type { CopyResult } from '../../wire/operations/copy-object.ts';
 import type { UploadPartCopyInput } from '../../wire/operations/upload-part-copy.ts';
 import type { Engine } from '../engine.ts';
@@ -32,7 +33,7 @@ export async function uploadPartCopy(engine: Engine, input: UploadPartCopyInput)
       checksum.update(bytes);
     }
     requireUpload(engine, input.bucket, input.key, input.uploadId);
-    requireSource(engine, input.source, { ifMatch: [source.etag] });
+    requireSource(engine, input.source, ifMatch(source.etag));
     const part: Part = {
       number: input.partNumber,
       etag: md5.digest().toString('hex'),

@@ -1,9 +1,9 @@
 /** GET /bucket/key?attributes: what an object is made of, without its bytes. */
+import { formatDate } from '../../../http/conditional/index.ts';
 import { S3Error } from '../../errors.ts';
 import { PROTOCOL_LIMITS } from '../../limits.ts';
 import { writeChecksum } from '../checksum-output.ts';
 import { type Checksum, checksumElement } from '../checksums.ts';
-import { formatHttpDate } from '../dates.ts';
 import { readCount } from '../list-parameters.ts';
 import { type S3Request, type S3Response, xmlResponse } from '../message.ts';
 import { requireCurrentVersion } from '../version-id.ts';
@@ -77,7 +77,7 @@ export function encodeGetObjectAttributes(result: GetObjectAttributesResult, req
     if (wants('StorageClass')) xml.text('StorageClass', 'STANDARD');
     if (wants('ObjectSize')) xml.text('ObjectSize', result.sizeBytes);
   });
-  return xmlResponse(document, [['Last-Modified', formatHttpDate(result.modifiedMs)]]);
+  return xmlResponse(document, [['Last-Modified', formatDate(result.modifiedMs)]]);
 }
 
 function writeParts(

@@ -2,13 +2,12 @@
  * GET and HEAD /bucket/key: bytes, or a range of them, or a part; conditions; `response-*` overrides.
  * HEAD is the same answer without the body.
  */
+import { contentRange, formatDate } from '../../../http/conditional/index.ts';
 import { S3Error } from '../../errors.ts';
-import { type ByteRange, parseByteRange, type Span } from '../byte-range.ts';
+import type { Span } from '../byte-range.ts';
 import { checksumFields } from '../checksum-output.ts';
 import type { Checksum } from '../checksums.ts';
-import { type Conditions, readConditions, unquoteEtag } from '../conditions.ts';
-import { formatHttpDate } from '../dates.ts';
-import type { Fields } from '../fields.ts';
+import { type Conditions, quoteEtag, readConditions } from '../conditions.ts';
 import type { ResponseField, S3Request, S3Response } from '../message.ts';
 import { type ObjectFields, requirePrintable, writeObjectFields } from '../object-fields.ts';
 import type { Query } from '../query.ts';
@@ -18,9 +17,8 @@ export interface ReadObjectInput {
   readonly bucket: string;
   readonly key: string;
   readonly conditions: Conditions;
-  readonly range: ByteRange | undefined;
-  /** `If-Range`: an ETag without quotes, or an HTTP date; the range counts only if it is still true. */
-  readonly ifRange: string | undefined;
+  /** As it came: what it means depends on the object's size. */
+  readonly range: string | undefined;
   readonly partNumber: number | undefined;
 }
 
@@ -64,8 +62,7 @@ export function decodeReadObject({ bucket, key, query, fields }: S3Request): Rea
     bucket,
     key,
     conditions: readConditions(fields),
-    range: parseByteRange(fields.get('range')),
-    ifRange: readIfRange(fields),
+    range: fields.get('range'),
     partNumber,
   };
 }
@@ -78,15 +75,10 @@ function readPartNumber(query: Query): number | undefined {
   throw new S3Error('InvalidArgument', 'Part number must be an integer between 1 and 10000, inclusive');
 }
 
-function readIfRange(fields: Fields): string | undefined {
-  const text = fields.get('if-range');
-  return text === undefined ? undefined : unquoteEtag(text);
-}
-
 export function encodeReadObject(result: ReadObjectResult, request: S3Request): S3Response {
   const validators: ResponseField[] = [
-    ['ETag', `"${result.etag}"`],
-    ['Last-Modified', formatHttpDate(result.modifiedMs)],
+    ['ETag', quoteEtag(result.etag)],
+    ['Last-Modified', formatDate(result.modifiedMs)],
   ];
   if (result.kind === 'not-modified') return { status: 304, headers: validators };
   const { span, sizeBytes, partsCount } = result;
@@ -97,7 +89,10 @@ export function encodeReadObject(result: ReadObjectResult, request: S3Request): 
     ['Content-Length', String(length)],
     ...writeObjectFields(result.fields, readOverrides(request.query)),
   ];
-  if (span !== undefined) headers.push(['Content-Range', contentRange(span, sizeBytes)]);
+  if (span !== undefined) {
+    const range = { first: span.start, last: span.end - 1 };
+    headers.push(['Content-Range', contentRange(range, sizeBytes)]);
+  }
   if (partsCount !== undefined) headers.push(['x-amz-mp-parts-count', String(partsCount)]);
   const wantsChecksum = request.fields.get('x-amz-checksum-mode')?.toUpperCase() === 'ENABLED';
   if (wantsChecksum) headers.push(...checksumFields(result.checksum));
@@ -106,10 +101,6 @@ export function encodeReadObject(result: ReadObjectResult, request: S3Request): 
     headers,
     ...(result.body === undefined ? {} : { body: result.body }),
   };
-}
-
-function contentRange(span: Span, sizeBytes: number): string {
-  return `bytes ${span.start}-${span.end - 1}/${sizeBytes}`;
 }
 
 /** @throws S3Error InvalidArgument for a control character, which would end the field */

@@ -1,6 +1,6 @@
 /** PUT /bucket/key?partNumber=n&uploadId=… with x-amz-copy-source: one part, from an object or a range of it. */
 import { S3Error } from '../../errors.ts';
-import { parseByteRange, type Span } from '../byte-range.ts';
+import { parseCopyRange, type Span } from '../byte-range.ts';
 import type { Conditions } from '../conditions.ts';
 import type { CopySource } from '../copy-source.ts';
 import { type S3Request, type S3Response, xmlResponse } from '../message.ts';
@@ -24,8 +24,8 @@ export function decodeUploadPartCopy(request: S3Request): UploadPartCopyInput {
 
 function readSpan(text: string | undefined): Span | undefined {
   if (text === undefined) return undefined;
-  const range = parseByteRange(text);
-  if (range?.kind === 'from' && range.last !== undefined) return { start: range.first, end: range.last + 1 };
+  const span = parseCopyRange(text);
+  if (span !== undefined) return span;
   throw new S3Error(
     'InvalidArgument',
     'The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the ' +

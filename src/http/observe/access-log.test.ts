@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
 import test, { suite } from 'node:test';
-import { testHost } from '../core/testing/host.ts';
-import { Peer } from '../core/testing/peer.ts';
-import { SimulatedClock } from '../core/time/simulated-clock.ts';
-import { type AccessRecord, accessLog, formatCombined, recordsTo } from './access-log.ts';
-import { emptyBody } from './body.ts';
-import { HttpError } from './errors.ts';
-import { empty, text } from './reply.ts';
-import { startHttpServer } from './server.ts';
-import { bareRequest } from './testing/bare-request.ts';
-import type { Handler, HeaderList, HttpRequest, HttpResponse } from './types.ts';
+import { testHost } from '../../core/testing/host.ts';
+import { Peer } from '../../core/testing/peer.ts';
+import { SimulatedClock } from '../../core/time/simulated-clock.ts';
+import { emptyBody } from '../body.ts';
+import { HttpError } from '../errors.ts';
+import { empty, text } from '../reply.ts';
+import { startHttpServer } from '../server.ts';
+import { bareRequest } from '../testing/bare-request.ts';
+import type { Handler, HeaderList, HttpRequest, HttpResponse } from '../types.ts';
+import { type AccessRecord, accessLog, formatCombined, recordsTo } from './index.ts';
 
 const request = (overrides: Partial<HttpRequest> = {}, headers: HeaderList = []): HttpRequest =>
   bareRequest('GET', headers, {

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
 import test, { suite } from 'node:test';
 import fc from 'fast-check';
-import type { Random } from '../core/random/random.ts';
-import { SeededRandom } from '../core/random/seeded-random.ts';
+import type { Random } from '../../core/random/random.ts';
+import { SeededRandom } from '../../core/random/seeded-random.ts';
+import type { HeaderList } from '../types.ts';
+import { UnsendableError } from '../wire/encode-head.ts';
+import { Fields } from '../wire/fields.ts';
 import {
   childContext,
   parseTraceparent,
@@ -12,9 +15,6 @@ import {
   traceFields,
   withTraceState,
 } from './trace-context.ts';
-import type { HeaderList } from './types.ts';
-import { UnsendableError } from './wire/encode-head.ts';
-import { Fields } from './wire/fields.ts';
 
 const TRACE = '0af7651916cd43dd8448eb211c80319c';
 const PARENT = 'b7ad6b7169203331';

@@ -18,12 +18,12 @@
  *
  * CORS keeps answers from pages, not calls from handlers: a form may post from anywhere. `refuseUnlisted` does that.
  */
-import { OctetError } from '../core/errors.ts';
-import { decorated } from './decorated.ts';
-import { CORS_LIMITS } from './limits.ts';
-import { problem } from './problem.ts';
-import type { Handler, HeaderFields, HeaderList, HttpRequest, HttpResponse } from './types.ts';
-import { isHostAndPort, isToken, listElements } from './wire/grammar.ts';
+import { OctetError } from '../../core/errors.ts';
+import { decorated } from '../decorated.ts';
+import { CORS_LIMITS } from '../limits.ts';
+import { problem } from '../problem.ts';
+import type { Handler, HeaderFields, HeaderList, HttpRequest, HttpResponse } from '../types.ts';
+import { isHostAndPort, isToken, listElements } from '../wire/grammar.ts';
 
 export interface CorsOptions {
   /** `*`, or the origins as browsers spell them: `https://app.example`, `http://localhost:5173`, `null`. */
@@ -32,8 +32,9 @@ export interface CorsOptions {
   readonly credentials?: boolean;
   /** What a page may use, case-sensitive. Default GET, HEAD, POST, which need no leave. */
   readonly methods?: readonly string[];
-  /** Request fields that pages may set beside those that need no leave. Name Authorization and Content-Type. */
-  readonly requestFields?: readonly string[];
+  /** Request fields that pages may set beside those that need no leave. Name Authorization and Content-Type. `*` is
+   * whatever they ask for; not with credentials. */
+  readonly requestFields?: '*' | readonly string[];
   /** Response fields that pages may read beside those that need no leave. */
   readonly exposedFields?: readonly string[];
   /** How long a browser may keep the leave, whole seconds up to a day. Default 600. 0 asks each time. */
@@ -58,9 +59,9 @@ export class CorsError extends OctetError<'bad-cors'> {
  * @throws CorsError at once
  */
 export function cors(options: CorsOptions, handler: Handler): Handler {
-  const policy = new Policy(options);
+  const policy = new CorsPolicy(options);
   return (request) => {
-    if (isPreflight(request)) return policy.answerPreflight(request.headers);
+    if (isPreflight(request)) return answerOf(policy.preflight(request.headers));
     const fields = policy.answerFields(request);
     if (policy.mustRefuse(request))
       return problem(403, { detail: 'calls from this origin are not allowed', headers: fields });
@@ -68,8 +69,14 @@ export function cors(options: CorsOptions, handler: Handler): Handler {
   };
 }
 
+function answerOf(preflight: Preflight): HttpResponse {
+  const { headers } = preflight;
+  if (preflight.kind === 'allowed') return { status: 204, headers };
+  return problem(403, { detail: `the ${preflight.what} is not allowed`, headers });
+}
+
 /** A browser's question; a client's own OPTIONS has no such field. */
-function isPreflight({ method, headers }: HttpRequest): boolean {
+export function isPreflight({ method, headers }: Pick<HttpRequest, 'method' | 'headers'>): boolean {
   return method === 'OPTIONS' && headers.has('origin') && headers.has('access-control-request-method');
 }
 
@@ -82,60 +89,78 @@ const PREFLIGHT_VARY = [
   'Access-Control-Request-Private-Network',
 ].join(', ');
 
-class Policy {
+/** What a browser is told that asked, with the fields of the answer. */
+export type Preflight =
+  | { readonly kind: 'allowed'; readonly headers: HeaderList }
+  /** `what` was too much of it: `origin`, `method`, `field`, … */
+  | { readonly kind: 'refused'; readonly what: string; readonly headers: HeaderList };
+
+/** The rules alone, for a protocol that words its own refusals; `cors` is for everybody else. */
+export class CorsPolicy {
   readonly #origins: ReadonlySet<string> | '*';
   readonly #credentials: boolean;
   readonly #methods: ReadonlySet<string>;
-  readonly #requestFields: ReadonlySet<string>;
+  readonly #requestFields: ReadonlySet<string> | '*';
   readonly #exposed: string;
   readonly #maxAgeSeconds: number;
   readonly #privateNetwork: boolean;
   readonly #refuseUnlisted: boolean;
 
+  /** @throws CorsError */
   constructor(options: CorsOptions) {
     const { origins, credentials = false, maxAgeSeconds = 600, refuseUnlisted = false } = options;
+    const { requestFields = [] } = options;
     checkOrigins(origins, credentials || refuseUnlisted);
+    if (requestFields === '*' && credentials)
+      throw new CorsError('with credentials the request fields are listed, not *');
     if (!Number.isInteger(maxAgeSeconds) || maxAgeSeconds < 0 || maxAgeSeconds > CORS_LIMITS.maxAgeSeconds)
       throw new CorsError(`maxAgeSeconds is no whole number from 0 to ${CORS_LIMITS.maxAgeSeconds}`);
     this.#origins = origins === '*' ? '*' : new Set(origins);
     this.#credentials = credentials;
     this.#methods = new Set(tokens(options.methods ?? ['GET', 'HEAD', 'POST']));
-    this.#requestFields = new Set(tokens(options.requestFields ?? []).map((name) => name.toLowerCase()));
+    this.#requestFields =
+      requestFields === '*' ? '*' : new Set(tokens(requestFields).map((name) => name.toLowerCase()));
     this.#exposed = tokens(options.exposedFields ?? []).join(', ');
     this.#maxAgeSeconds = maxAgeSeconds;
     this.#privateNetwork = options.privateNetwork ?? false;
     this.#refuseUnlisted = refuseUnlisted;
   }
 
-  answerPreflight(headers: HeaderFields): HttpResponse {
+  preflight(headers: HeaderFields): Preflight {
     const origin = this.#allowedOrigin(headers.get('origin'));
-    const refusal = origin === undefined ? 'origin' : this.#refusedPart(headers);
-    if (origin === undefined || refusal !== undefined)
-      return problem(403, { detail: `the ${refusal} is not allowed`, headers: [['Vary', PREFLIGHT_VARY]] });
+    const vary = ['Vary', PREFLIGHT_VARY] as const;
+    const names = listElements(headers.get('access-control-request-headers') ?? '');
+    const what = origin === undefined ? 'origin' : this.#refusedPart(headers, names);
+    if (origin === undefined || what !== undefined)
+      return { kind: 'refused', what: what ?? 'origin', headers: [vary] };
     const fields: [string, string][] = [
       ['Access-Control-Allow-Origin', origin],
       ['Access-Control-Allow-Methods', [...this.#methods].join(', ')],
       ['Access-Control-Max-Age', String(this.#maxAgeSeconds)],
     ];
-    if (this.#requestFields.size > 0)
-      fields.push(['Access-Control-Allow-Headers', [...this.#requestFields].join(', ')]);
+    // What was asked for rather than `*`, which browsers do not take for Authorization.
+    const allowed = this.#requestFields === '*' ? names : [...this.#requestFields];
+    if (allowed.length > 0) fields.push(['Access-Control-Allow-Headers', allowed.join(', ')]);
     if (this.#credentials) fields.push(['Access-Control-Allow-Credentials', 'true']);
     if (asksForPrivateNetwork(headers)) fields.push(['Access-Control-Allow-Private-Network', 'true']);
-    return { status: 204, headers: [...fields, ['Vary', PREFLIGHT_VARY]] };
+    return { kind: 'allowed', headers: [...fields, vary] };
   }
 
   /** Says what a refused preflight asked for too much. */
-  #refusedPart(headers: HeaderFields): string | undefined {
+  #refusedPart(headers: HeaderFields, names: readonly string[]): string | undefined {
     const method = headers.get('access-control-request-method') ?? '';
     if (!this.#methods.has(method)) return 'method';
-    const names = listElements(headers.get('access-control-request-headers') ?? '');
     if (names.length > CORS_LIMITS.requestFields) return 'number of fields';
-    if (!names.every((name) => this.#requestFields.has(name.toLowerCase()))) return 'field';
+    if (!names.every((name) => this.#takesField(name))) return 'field';
     return asksForPrivateNetwork(headers) && !this.#privateNetwork ? 'private network' : undefined;
   }
 
+  #takesField(name: string): boolean {
+    return this.#requestFields === '*' ? isToken(name) : this.#requestFields.has(name.toLowerCase());
+  }
+
   /** What an answer that is no preflight's says, whatever its status. */
-  answerFields({ method, headers }: HttpRequest): HeaderList {
+  answerFields({ method, headers }: Pick<HttpRequest, 'method' | 'headers'>): HeaderList {
     const fields: [string, string][] = [];
     const origin = this.#allowedOrigin(headers.get('origin'));
     if (origin !== undefined) {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { UnsendableError } from '../wire/encode-head.ts';
 import { formatServerTiming, type TimingMetric } from './server-timing.ts';
-import { UnsendableError } from './wire/encode-head.ts';
 
 const cases: readonly [metrics: TimingMetric[], value: string][] = [
   [[], ''],

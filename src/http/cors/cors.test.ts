@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
 import test, { suite } from 'node:test';
-import { testHost } from '../core/testing/host.ts';
-import { Peer } from '../core/testing/peer.ts';
-import { SimulatedClock } from '../core/time/simulated-clock.ts';
-import { type CorsOptions, cors } from './cors.ts';
-import { HttpError } from './errors.ts';
-import { createRateLimiter, rateLimited } from './rate-limit/index.ts';
-import { text } from './reply.ts';
-import { startHttpServer } from './server.ts';
-import { bareRequest } from './testing/bare-request.ts';
-import type { Handler, HeaderList } from './types.ts';
+import { testHost } from '../../core/testing/host.ts';
+import { Peer } from '../../core/testing/peer.ts';
+import { SimulatedClock } from '../../core/time/simulated-clock.ts';
+import { HttpError } from '../errors.ts';
+import { createRateLimiter, rateLimited } from '../rate-limit/index.ts';
+import { text } from '../reply.ts';
+import { startHttpServer } from '../server.ts';
+import { bareRequest } from '../testing/bare-request.ts';
+import type { Handler, HeaderList } from '../types.ts';
+import { type CorsOptions, cors } from './index.ts';
 
 const APP = 'https://app.example';
 const listed: CorsOptions = { origins: [APP, 'http://localhost:5173'] };
@@ -41,6 +41,38 @@ const preflight = (from: string, method: string, ...others: [string, string][]):
 ];
 const withFields = (names: string): [string, string] => ['Access-Control-Request-Headers', names];
 const toPrivate: [string, string] = ['Access-Control-Request-Private-Network', 'true'];
+
+suite('a preflight where any field may be set', () => {
+  const options: CorsOptions = { ...listed, requestFields: '*' };
+
+  test('is told the fields that it asked for', async () => {
+    const [status, fields] = await answer(
+      options,
+      'OPTIONS',
+      preflight(APP, 'GET', withFields('x-amz-date,authorization')),
+    );
+    assert.equal(status, 204);
+    assert.ok(fields.includes('Access-Control-Allow-Headers: x-amz-date, authorization'), fields.join('\n'));
+    const [, without] = await answer(options, 'OPTIONS', preflight(APP, 'GET'));
+    assert.ok(!without.some((line) => line.startsWith('Access-Control-Allow-Headers')));
+  });
+
+  test('is refused what is no name, and more names than anybody sets', async () => {
+    for (const names of [
+      'a b',
+      'x-\xe9',
+      'a:b',
+      Array.from({ length: 65 }, (_, at) => `x-${at}`).join(','),
+    ]) {
+      const [status] = await answer(options, 'OPTIONS', preflight(APP, 'GET', withFields(names)));
+      assert.equal(status, 403, names);
+    }
+  });
+
+  test('and never so with credentials', () => {
+    assert.throws(() => cors({ ...options, credentials: true }, hello), { code: 'bad-cors' });
+  });
+});
 
 suite('a preflight', () => {
   const options: CorsOptions = {

@@ -26,9 +26,12 @@ export interface Validators {
   readonly nowMs?: number;
 }
 
+/** Fields by their names in lower case. */
+export type FieldLookup = Pick<HeaderFields, 'get'>;
+
 export interface ConditionalRequest {
   readonly method: string;
-  readonly headers: HeaderFields;
+  readonly headers: FieldLookup;
 }
 
 /** Methods that neither select nor change a representation. RFC 9110 section 13.2.1. */
@@ -54,7 +57,7 @@ export function evaluateConditions(request: ConditionalRequest, now: Validators)
 }
 
 /** Whether Range counts: If-Range is absent or names exactly this representation. RFC 9110 section 13.1.5. */
-export function ifRangeHolds(headers: HeaderFields, now: Validators): boolean {
+export function ifRangeHolds(headers: FieldLookup, now: Validators): boolean {
   const value = headers.get('if-range');
   if (value === undefined) return true;
   if (value.startsWith('"') || value.startsWith('W/'))

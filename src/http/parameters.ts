@@ -8,7 +8,7 @@
  * among them, write `\"` and `\\`. In a part's head, `\` is therefore an escape only before `"` and `\`, and else
  * itself: `C:\temp\a.txt` is a name that browsers send.
  */
-import { isBlank, isToken, QUOTED_TEXT, TOKEN } from '../wire/grammar.ts';
+import { isBlank, isToken, QUOTED_TEXT, TOKEN } from './wire/grammar.ts';
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;

@@ -3,8 +3,8 @@
  *
  *   Server-Timing: db;dur=53.2;desc="read \"spells\"", cache
  */
-import { UnsendableError } from './wire/encode-head.ts';
-import { isToken, QUOTED_TEXT } from './wire/grammar.ts';
+import { UnsendableError } from '../wire/encode-head.ts';
+import { isToken, QUOTED_TEXT } from '../wire/grammar.ts';
 
 export interface TimingMetric {
   /** A token. */

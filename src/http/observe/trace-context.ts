@@ -9,11 +9,11 @@
  * Digits are in lower case. A traceparent that departs from this counts as absent, and its tracestate with it; a bad
  * tracestate is dropped alone (section 3.3). A later version is read by the fields that this one has.
  */
-import type { Random } from '../core/random/random.ts';
-import { TRACE_STATE_CHARACTERS, TRACE_STATE_ENTRY_CHARACTERS, TRACE_STATE_MEMBERS } from './limits.ts';
-import type { HeaderFields, HeaderList } from './types.ts';
-import { UnsendableError } from './wire/encode-head.ts';
-import { trimWhitespace } from './wire/grammar.ts';
+import type { Random } from '../../core/random/random.ts';
+import { TRACE_STATE_CHARACTERS, TRACE_STATE_ENTRY_CHARACTERS, TRACE_STATE_MEMBERS } from '../limits.ts';
+import type { HeaderFields, HeaderList } from '../types.ts';
+import { UnsendableError } from '../wire/encode-head.ts';
+import { trimWhitespace } from '../wire/grammar.ts';
 
 export interface TraceParent {
   /** 32 hexadecimal digits, not all zero. */

@@ -1,6 +1,5 @@
-/** Media types: of files by their names, and which of them are worth a content coding. */
+/** Which media type a file has by its name, and which types are worth a content coding. */
 import { lookup } from 'mrmime';
-import { trimWhitespace } from '../wire/grammar.ts';
 
 const UNKNOWN = 'application/octet-stream';
 
@@ -8,12 +7,6 @@ const UNKNOWN = 'application/octet-stream';
 export function contentTypeOf(name: string): string {
   const type = lookup(name) ?? UNKNOWN;
   return type.startsWith('text/') ? `${type}; charset=utf-8` : type;
-}
-
-/** A Content-Type without its parameters, lower case. */
-export function essenceOf(contentType: string): string {
-  const end = contentType.indexOf(';');
-  return trimWhitespace(end < 0 ? contentType : contentType.slice(0, end)).toLowerCase();
 }
 
 /** Beside everything that is text, JSON or XML; what is compressed in itself only grows. */

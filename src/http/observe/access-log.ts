@@ -12,12 +12,12 @@
  * Whatever came from the client is text in the record, and is written so that it cannot leave its place: controls,
  * which end lines and drive terminals, C1 among them, are escaped in both formats.
  */
-import type { Observer } from '../core/observe/types.ts';
-import type { Clock } from '../core/time/clock.ts';
-import { HttpError } from './errors.ts';
-import { LOG_VALUE_CHARACTERS } from './limits.ts';
+import type { Observer } from '../../core/observe/types.ts';
+import type { Clock } from '../../core/time/clock.ts';
+import { HttpError } from '../errors.ts';
+import { LOG_VALUE_CHARACTERS } from '../limits.ts';
+import type { Handler, HttpRequest, HttpResponse } from '../types.ts';
 import { parseTraceparent } from './trace-context.ts';
-import type { Handler, HttpRequest, HttpResponse } from './types.ts';
 
 export interface AccessRecord {
   /** When the handler was called, milliseconds since 1970. */

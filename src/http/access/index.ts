@@ -1,0 +1,4 @@
+/** Who calls: credentials in fields, and what keeps foreign pages out. */
+export { type BasicCredentials, basicChallenge, basicCredentials } from './basic.ts';
+export { hostNameOf, isOwnOrigin } from './caller.ts';
+export { secretsEqual } from './secret.ts';
