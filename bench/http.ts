@@ -21,7 +21,7 @@ export const httpBenchmarks: readonly Benchmark[] = [
     goals: { single: 1.4, pipelined: 5 },
     isMeasuredIdle: true,
   }),
-  benchmark('http-fastify', `${ROUTE} Fastify with a schema of the answer`, {
+  benchmark('http-fastify', `${ROUTE} Fastify with schemas of the parameter and the answer`, {
     title: 'Fastify',
     script: 'http-fastify.ts',
     needs: 'fastify',

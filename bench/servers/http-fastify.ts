@@ -1,4 +1,5 @@
-/** Fastify's side of the comparison in `bench/http.ts`: the same route, with a schema of its answer. The argument is where it lies. */
+/** Fastify's side of the comparison in `bench/http.ts`: the same route, with schemas of its parameter and its answer.
+ * The argument is where it lies. */
 import { createRequire } from 'node:module';
 
 /** As far as it is used here. */
@@ -16,6 +17,7 @@ const fastify = (createRequire(import.meta.url)(location) as () => Fastify)();
 
 const text = { type: 'string' };
 const schema = {
+  params: { type: 'object', properties: { id: { type: 'integer' } } },
   response: { 200: { type: 'object', properties: { id: text, name: text, effect: text } } },
 };
 fastify.get('/spells/:id', { schema }, async ({ params }) => ({

@@ -351,6 +351,7 @@ export class HttpSession {
 
   /** The next head; undefined when it is not complete. */
   #takeHead(): RequestHead | ResponseHead | Malformed | undefined {
+    if (this.#input.length === 0) return undefined;
     return (this.#headEnd.isFresh ? this.#takeWholeHead() : undefined) ?? this.#takeHeadWithCare();
   }
 
@@ -621,7 +622,7 @@ export class HttpSession {
   }
 
   /** What there is to write, small parts joined; strings are latin1. Empty when there is nothing. */
-  takeOutput(): (string | Uint8Array)[] {
+  takeOutput(): readonly (string | Uint8Array)[] {
     return this.#output.take();
   }
 

@@ -220,7 +220,10 @@ export class SystemConnection implements Connection {
   }
 
   #receive(chunk: Buffer): void {
-    this.#firstByteTimer?.cancel();
+    if (this.#firstByteTimer !== undefined) {
+      this.#firstByteTimer.cancel();
+      this.#firstByteTimer = undefined;
+    }
     this.#idle.touch();
     this.#handler?.data(chunk);
   }

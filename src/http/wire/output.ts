@@ -9,6 +9,8 @@
 /** Parts at least this long are written by themselves instead of being copied together. */
 const COALESCE_BYTES = 16_384;
 
+const NOTHING: readonly [] = [];
+
 export class Output {
   /** What there is to write: the parts, then the text. */
   #parts: (string | Uint8Array)[] = [];
@@ -39,13 +41,15 @@ export class Output {
   }
 
   /** What there is to write; strings are latin1. Empty when there is nothing. */
-  take(): (string | Uint8Array)[] {
+  take(): readonly (string | Uint8Array)[] {
+    if (this.#length === 0) return NOTHING;
     const parts = this.#parts;
-    if (this.#text !== '') parts.push(this.#text);
-    if (parts.length === 0) return parts;
-    this.#parts = [];
+    const text = this.#text;
     this.#text = '';
     this.#length = 0;
+    if (parts.length === 0) return [text];
+    this.#parts = [];
+    if (text !== '') parts.push(text);
     return parts.length === 1 ? parts : coalesce(parts);
   }
 }
