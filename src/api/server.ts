@@ -8,7 +8,6 @@ import {
   type Handler,
   type HttpRequest,
   type HttpResponse,
-  type Router,
   startHttpServer,
 } from '../http/index.ts';
 import type { Database } from './database.ts';
@@ -68,7 +67,7 @@ export async function startApi(options: ApiOptions, host: Host): Promise<Api> {
   addDescription(router, tables);
   for (const [name, table] of tables) addTable(router, name, table, limits);
   if (behind.files !== undefined) addFiles(router, new FilesApi(behind.files, limits), limits);
-  const handler = observed(router, metrics, options, host);
+  const handler = observed(router.handle, metrics, options, host);
   const { name, httpLimits = {} } = options;
   const server = await startHttpServer({ host, address: options, handler, name, limits: httpLimits });
   undo.defer(() => server.close(0));
@@ -139,14 +138,14 @@ function coded(handle: Handler): Handler {
 }
 
 /** Errors become problems, every answer carries who gave it and its request's id, and is counted and left as a span. */
-function observed(router: Router, metrics: ApiMetrics, options: ApiOptions, host: Host): Handler {
-  const handler = coded(router.handle);
+function observed(route: Handler, metrics: ApiMetrics, options: ApiOptions, host: Host): Handler {
+  const handler = coded(route);
   return async (request) => {
     const startMs = host.clock.now();
     const startedAtMs = host.clock.monotonic();
     const response = await answer(handler, request, host);
     const durationMs = host.clock.monotonic() - startedAtMs;
-    metrics.answered(routeName(router, request), response.status, durationMs / 1_000);
+    metrics.answered(request.route?.name ?? 'none', response.status, durationMs / 1_000);
     host.observer.span({
       operation: `${request.method} ${request.path}`,
       outcome: String(response.status),
@@ -161,12 +160,6 @@ function observed(router: Router, metrics: ApiMetrics, options: ApiOptions, host
     ] as const;
     return { ...response, headers: [...(response.headers ?? []), ...trace] };
   };
-}
-
-/** Looked up once more: a microsecond, beside a query. */
-function routeName(router: Router, { method, path }: HttpRequest): string {
-  const match = router.find(method, path);
-  return match.kind === 'found' ? (match.route.name ?? match.route.pattern) : 'none';
 }
 
 async function answer(handler: Handler, request: HttpRequest, host: Host): Promise<HttpResponse> {

@@ -2,6 +2,7 @@
 import type { Connection, Endpoint, PeerIdentity } from '../core/net/network.ts';
 import type { Random } from '../core/random/random.ts';
 import { emptyBody, type IncomingBody } from './body.ts';
+import type { RouteInfo } from './router/route.ts';
 import type { Body, HeaderFields, HeaderList, HttpRequest } from './types.ts';
 import { isToken } from './wire/grammar.ts';
 import type { RequestHead } from './wire/request-head.ts';
@@ -29,6 +30,7 @@ export class ServerRequest implements HttpRequest {
   readonly upgrade: string | undefined;
   readonly expectContinue: boolean;
   params: Readonly<Record<string, string>> = NO_PARAMS;
+  route: RouteInfo | undefined = undefined;
   readonly #connection: Connection;
   readonly #informant: Informant;
   readonly #random: Random;

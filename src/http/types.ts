@@ -3,6 +3,7 @@
  * A handler is a function from request to response; bodies stream both ways with backpressure.
  */
 import type { Connection, Endpoint, PeerIdentity } from '../core/net/network.ts';
+import type { RouteInfo } from './router/route.ts';
 
 /** Fields in the order and spelling received; lookups ignore case. RFC 9110 section 5. */
 export interface HeaderFields extends Iterable<readonly [name: string, value: string]> {
@@ -54,6 +55,8 @@ export interface HttpRequest {
   readonly expectContinue: boolean;
   /** Path parameters, percent-decoded, when a router dispatched. */
   readonly params: Readonly<Record<string, string>>;
+  /** What a router dispatched to: for metrics and logs, which must not tell as many things apart as there are paths. */
+  readonly route: RouteInfo | undefined;
   /**
    * Sends an informational response ahead of the final one: 103 with Link fields, or 100 before the body is read.
    * Does nothing for an HTTP/1.0 client, and once the response has begun. RFC 9110 section 15.2, RFC 8297.

@@ -6,6 +6,7 @@ import { SimulatedClock } from '../../core/time/simulated-clock.ts';
 import { emptyBody } from '../body.ts';
 import { HttpError } from '../errors.ts';
 import { empty, text } from '../reply.ts';
+import { createRouter } from '../router/index.ts';
 import { startHttpServer } from '../server.ts';
 import { bareRequest } from '../testing/bare-request.ts';
 import type { Handler, HeaderList, HttpRequest, HttpResponse } from '../types.ts';
@@ -92,6 +93,24 @@ suite('a request is recorded', () => {
         userAgent: 'x',
       },
     ]);
+  });
+
+  test('with the route that took it, by its name or its pattern', () => {
+    const router = createRouter()
+      .add('GET', '/a', () => text(200, 'abc'), { name: 'letters.first' })
+      .add('GET', '/:other', () => text(200, 'abc'));
+    const { handle, records } = logged(router.handle);
+    handle(request());
+    handle(request({ path: '/b' }));
+    handle(request({ path: '/b/c' }));
+    assert.deepEqual(
+      records.map(({ route, status }) => [route, status]),
+      [
+        ['letters.first', 200],
+        ['/:other', 200],
+        [undefined, 404],
+      ],
+    );
   });
 
   test('when its handler throws', async () => {

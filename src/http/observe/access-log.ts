@@ -28,6 +28,8 @@ export interface AccessRecord {
   readonly method: string;
   /** The path, and the query where it was asked for. */
   readonly target: string;
+  /** Name of the route that a router dispatched to, or its pattern. */
+  readonly route?: string;
   readonly version: HttpRequest['version'];
   readonly status: number;
   /** Content without its framing, bytes. */
@@ -101,7 +103,7 @@ class Entry {
   }
 
   done(status: number, sentBytes: number, outcome: 'whole' | 'cut'): void {
-    const { method, path, query, version, headers, remote, id } = this.#request;
+    const { method, path, query, version, headers, remote, id, route } = this.#request;
     const trace = parseTraceparent(headers.get('traceparent') ?? '');
     const referer = headers.get('referer');
     const userAgent = headers.get('user-agent');
@@ -111,6 +113,7 @@ class Entry {
       remote: remote.address,
       method,
       target: this.#options.withQuery === true && query !== '' ? `${path}?${query}` : path,
+      ...(route === undefined ? {} : { route: route.name ?? route.pattern }),
       version,
       status,
       sentBytes,

@@ -3,6 +3,7 @@ export type { Constraint } from './constraint.ts';
 export type { ParamsOf } from './params.ts';
 export { percentDecode } from './path.ts';
 export { RouteError } from './pattern.ts';
+export type { RouteInfo, RouteOptions } from './route.ts';
 export {
   createRouter,
   type FoundRoute,
@@ -10,8 +11,6 @@ export {
   type Params,
   type RoutedRequest,
   type RouteHandler,
-  type RouteInfo,
-  type RouteOptions,
   type Router,
   type RouterOptions,
 } from './router.ts';

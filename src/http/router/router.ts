@@ -19,28 +19,10 @@ import { BUILT_IN_CONSTRAINTS, type Constraint } from './constraint.ts';
 import type { ParamsOf } from './params.ts';
 import { decodePath } from './path.ts';
 import { type Constraints, type Piece, parameterNames, parsePattern, RouteError } from './pattern.ts';
+import type { RouteInfo, RouteOptions } from './route.ts';
 import { RadixTree } from './tree.ts';
 
 export type Params = Readonly<Record<string, string>>;
-
-/** What a service says about a route, for limits, metrics and its description. */
-export interface RouteOptions {
-  /** For metrics and descriptions; patterns change, names stay. */
-  readonly name?: string;
-  /** Longest content, bytes; more is 413. Default: the bound of the server and of whoever reads. */
-  readonly bodyBytes?: number;
-  /** Requests of routes with the same key are counted together by a rate limiter. */
-  readonly rateLimitKey?: string;
-  /** Anything else that the service wants to find again, such as its description for OpenAPI. */
-  readonly about?: unknown;
-}
-
-/** One line of the route table. */
-export interface RouteInfo extends RouteOptions {
-  readonly method: string;
-  readonly pattern: string;
-  readonly parameters: readonly { readonly name: string; readonly type: string | undefined }[];
-}
 
 export interface FoundRoute {
   readonly kind: 'found';
@@ -261,7 +243,9 @@ function wrongMethod(request: HttpRequest, allow: readonly string[]): HttpRespon
 
 /** The request object is the router's to complete: it is not shared before the handler sees it. */
 function prepared(request: HttpRequest, { route, params }: FoundRoute): HttpRequest {
-  (request as { params: Params }).params = params;
+  const completed = request as { params: Params; route: RouteInfo };
+  completed.params = params;
+  completed.route = route;
   const { bodyBytes } = route;
   if (bodyBytes === undefined) return request;
   const { sizeBytes } = request.body;

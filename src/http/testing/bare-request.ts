@@ -35,6 +35,7 @@ export function bareRequest(
     expectContinue: false,
     inform: () => undefined,
     params: {},
+    route: undefined,
     ...overrides,
   };
 }
