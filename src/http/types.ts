@@ -68,7 +68,9 @@ export interface HttpRequest {
 export interface HttpResponse {
   readonly status: number;
   readonly headers?: HeaderList;
-  /** A string is sent as UTF-8. An iterable of unknown length is sent chunked, unless Content-Length is given. */
+  /** A string is sent as UTF-8. An iterable of unknown length is sent chunked, unless Content-Length is given. One that is
+   * not wanted (HEAD, a client that left) is ended without being begun, and a generator runs no `finally` then: it should
+   * open what it needs itself. */
   readonly body?: string | Uint8Array | AsyncIterable<Uint8Array>;
   /** Fields sent behind the content, asked for once it has gone out. The content is then chunked, unless the
    * headers give its length: then there must be none. Announce their names in a Trailer field. HTTP/1.0 clients and
