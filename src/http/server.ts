@@ -613,9 +613,14 @@ class ServerConnection implements ConnectionHandler, BodySource, Informant {
   /** One timer per connection; it is moved only when something is due earlier. */
   #arm(): void {
     if (this.#closing) return;
+    const armed = this.#timer;
+    // The usual end of a turn, where only the time that a connection is kept has begun anew.
+    const { keepAliveTimeoutMs } = this.#server.limits;
+    if (armed !== undefined && this.#session.isResting && armed.atMs <= this.#now + keepAliveTimeoutMs)
+      return;
     const deadline = this.#session.deadline();
-    if (deadline === undefined || (this.#timer !== undefined && this.#timer.atMs <= deadline.atMs)) return;
-    this.#timer?.timer.cancel();
+    if (deadline === undefined || (armed !== undefined && armed.atMs <= deadline.atMs)) return;
+    armed?.timer.cancel();
     const delayMs = Math.max(0, deadline.atMs - this.#now);
     const timer = this.#server.host.clock.schedule(delayMs, () => this.#tick());
     this.#timer = { atMs: deadline.atMs, timer };

@@ -192,6 +192,11 @@ export class HttpSession {
     return this.#request.name === 'idle' && this.#response.name === 'idle' && this.#keepAlive && !this.#ended;
   }
 
+  /** Nothing is under way at all: what is waited for is a request, for as long as the connection is kept, from now on. */
+  get isResting(): boolean {
+    return this.idle && this.#input.length === 0 && this.#blockedSince === undefined;
+  }
+
   /** Nothing more will be exchanged: the driver ends the connection once the output is written. */
   get finished(): boolean {
     return isFinal(this.#ours === 'request' ? this.requestState : this.responseState);
@@ -285,7 +290,7 @@ export class HttpSession {
   }
 
   #requestHead(now: number): SessionEvent {
-    if (!this.#skipEmptyLine()) return this.#headIncomplete();
+    if (this.#input.length === 0 || !this.#skipEmptyLine()) return this.#headIncomplete();
     const head = this.#takeHead();
     if (head === undefined) return this.#headIncomplete();
     if (head.kind !== 'request') return head;
@@ -305,7 +310,7 @@ export class HttpSession {
   }
 
   #responseHead(now: number): SessionEvent {
-    const head = this.#takeHead();
+    const head = this.#input.length === 0 ? undefined : this.#takeHead();
     if (head === undefined) return this.#headIncomplete();
     if (head.kind !== 'response') return head;
     if (head.status === 101) return this.#switchProtocols(head);
@@ -351,7 +356,6 @@ export class HttpSession {
 
   /** The next head; undefined when it is not complete. */
   #takeHead(): RequestHead | ResponseHead | Malformed | undefined {
-    if (this.#input.length === 0) return undefined;
     return (this.#headEnd.isFresh ? this.#takeWholeHead() : undefined) ?? this.#takeHeadWithCare();
   }
 

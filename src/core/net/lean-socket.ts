@@ -72,11 +72,12 @@ export class LeanSocket extends net.Socket {
 
   override write(chunk: Uint8Array | string, encoding?: unknown, callback?: unknown): boolean {
     const isPlain = callback === undefined && typeof encoding !== 'function';
-    if (!isPlain || this.unsentBytes > 0 || this.connecting || !this.writable || this.writableCorked > 0)
+    if (!isPlain || this.#underWayBytes > 0 || this.writableLength > 0 || !this.writable)
       return super.write(chunk, encoding as BufferEncoding, callback as (error?: Error | null) => void);
     this.#underWayBytes = chunk.length;
     // Mostly taken, and the callback called, before this returns.
     this._write(chunk, (encoding ?? 'buffer') as BufferEncoding, this.#taken);
+    if (this.#underWayBytes === 0) return true;
     this.#needsDrain = this.#underWayBytes >= this.writableHighWaterMark;
     return !this.#needsDrain;
   }

@@ -100,7 +100,7 @@ export class SystemConnection implements Connection {
 
   write(bytes: Uint8Array | string): boolean {
     const socket = this.#socket;
-    if (socket.destroyed || socket.writableEnded) return false;
+    if (!socket.writable) return false;
     const waitingBytes = bufferedBytes(socket);
     if (waitingBytes > this.#limits.maxBufferedBytes) {
       this.destroy(new NetError('peer-not-reading', `${waitingBytes} bytes unread by the peer`));
