@@ -33,7 +33,8 @@ if (kind === undefined) {
   console.error(`run-tests: no kind "${kindName}"; there are ${Object.keys(kinds).join(', ')}`);
   process.exit(2);
 }
-const files = globSync(kind.patterns).sort();
+// The peers of the benchmarks, once installed, bring tests of their own.
+const files = globSync(kind.patterns, { exclude: ['**/node_modules/**'] }).sort();
 if (files.length === 0) {
   console.error(`run-tests: no ${kindName} tests found`);
   process.exit(1);
