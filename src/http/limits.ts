@@ -40,7 +40,7 @@ export interface HttpLimits {
   readonly headTimeoutMs: number;
   /** Time before the rate of a body counts, milliseconds. Apache mod_reqtimeout 20 s. */
   readonly bodyGraceMs: number;
-  /** Slowest body that is waited for, bytes per second, after the grace; slower is 408. Apache 500. */
+  /** Slowest body that is waited for, bytes per second, after the grace; slower is 408. At least 1. Apache 500. */
   readonly bodyBytesPerSecond: number;
   /** From a request, or from when its content waits to be read, to the head of the answer, milliseconds; then 503.
    * 0 is without end, as in Node and nginx: only the service knows how long its work may take. */
