@@ -70,7 +70,8 @@ async function columnsOf(table: TableApi, requestId: string): Promise<readonly C
 }
 
 export function addTable(router: Router, name: string, table: TableApi, { maxBodyBytes }: ApiLimits): void {
-  const path = `/api/${encodeURIComponent(name)}`;
+  // A star is text in a path and a wildcard in a pattern.
+  const path = `/api/${encodeURIComponent(name).replaceAll('*', '%2A')}`;
   const row = { kind: 'row', table: name } as const;
   const page = { kind: 'page', table: name } as const;
   const query = {
