@@ -189,13 +189,15 @@ test('files keep how they are coded', async () => {
   assert.equal(coded.headers['content-encoding'], 'gzip');
   assert.equal(gunzipSync(coded.bytes).toString(), html);
   await fetch(url, { method: 'PUT', body: html, headers: { 'content-type': 'text/html' } });
-  const plain = await plainGet('/files/page.html', { 'accept-encoding': 'gzip, br' });
-  assert.equal(
-    plain.headers['content-encoding'],
-    undefined,
-    'nothing is coded on its way: ranges count these bytes',
-  );
-  assert.equal(plain.headers['content-length'], String(html.length));
+  for (const spelling of ['/files/page.html', '/fil%65s/page.html']) {
+    const plain = await plainGet(spelling, { 'accept-encoding': 'gzip, br' });
+    assert.equal(
+      plain.headers['content-encoding'],
+      undefined,
+      `${spelling}: nothing is coded on its way, as ranges count these bytes`,
+    );
+    assert.equal(plain.headers['content-length'], String(html.length));
+  }
 });
 
 /** Node's own client decodes nothing. */
