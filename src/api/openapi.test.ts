@@ -2,7 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createRouter, empty } from '../http/index.ts';
 import type { Column } from './database.ts';
+import { DEFAULT_API_LIMITS } from './limits.ts';
 import { describeApi, type RouteAbout } from './openapi.ts';
+import { addTable } from './routes.ts';
+import type { TableApi } from './table.ts';
 
 const columns: Column[] = [
   { name: 'id', type: 'int4' },
@@ -117,4 +120,21 @@ test('the columns of a table filter its list, but for names that mean something 
   const filters = ['id', 'at', 'notes'].map((name) => `${name}: Only rows with this value`);
   assert.deepEqual(parametersOf(new Map([['spells', columns]])), ['limit: how many', ...filters]);
   assert.deepEqual(parametersOf(new Map([['spells', undefined]])), ['limit: how many']);
+});
+
+test('a table may be called anything', () => {
+  const names = [
+    ['a*b', '/api/a*b/7'],
+    ['*', '/api/*/7'],
+    ['*', '/api/%2a/7'],
+    ['a:b', '/api/a:b/7'],
+    ['a/b', '/api/a%2Fb/7'],
+    ['é%', '/api/%C3%A9%25/7'],
+  ] as const;
+  for (const [name, path] of names) {
+    const router = createRouter();
+    addTable(router, name, {} as TableApi, DEFAULT_API_LIMITS);
+    const match = router.find('GET', path);
+    assert.equal(match.kind === 'found' && match.params['key'], '7', path);
+  }
 });

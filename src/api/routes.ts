@@ -45,6 +45,18 @@ export function addHealth(
   router.add('GET', '/readyz', handler, described('health.ready', ready));
 }
 
+/**
+ * Routes by name whose answers are never compressed: files go out as they are stored, for their tags and ranges are of
+ * those bytes; health is too short for it, and asked for every second or two.
+ */
+export const NEVER_CODED: ReadonlySet<string> = new Set([
+  'files.read',
+  'files.write',
+  'files.remove',
+  'health.live',
+  'health.ready',
+]);
+
 const TEXT = { kind: 'text' } as const;
 const JSON_VALUE = { kind: 'json' } as const;
 const NOTHING = { kind: 'nothing' } as const;
@@ -70,7 +82,8 @@ async function columnsOf(table: TableApi, requestId: string): Promise<readonly C
 }
 
 export function addTable(router: Router, name: string, table: TableApi, { maxBodyBytes }: ApiLimits): void {
-  const path = `/api/${encodeURIComponent(name)}`;
+  // A star is text in a path and a wildcard in a pattern.
+  const path = `/api/${encodeURIComponent(name).replaceAll('*', '%2A')}`;
   const row = { kind: 'row', table: name } as const;
   const page = { kind: 'page', table: name } as const;
   const query = {
@@ -122,14 +135,11 @@ export function addTable(router: Router, name: string, table: TableApi, { maxBod
     );
 }
 
-/** Where files are; what is below goes out as it is stored. */
-export const FILES = '/files/';
-
 export function addFiles(router: Router, files: FilesApi, { maxFileBytes }: ApiLimits): void {
   router
     .add(
       'GET',
-      `${FILES}*name`,
+      '/files/*name',
       (request) => files.read(request),
       described('files.read', {
         summary: 'A file, or a part of it',
@@ -138,7 +148,7 @@ export function addFiles(router: Router, files: FilesApi, { maxFileBytes }: ApiL
     )
     .add(
       'PUT',
-      `${FILES}*name`,
+      '/files/*name',
       (request) => files.write(request),
       described(
         'files.write',
@@ -148,7 +158,7 @@ export function addFiles(router: Router, files: FilesApi, { maxFileBytes }: ApiL
     )
     .add(
       'DELETE',
-      `${FILES}*name`,
+      '/files/*name',
       (request) => files.remove(request),
       described('files.remove', { summary: 'Deletes a file', gives: { 204: NOTHING } }),
     );

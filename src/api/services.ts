@@ -4,7 +4,13 @@
 import { connectCache } from '../cache/index.ts';
 import type { Host } from '../core/lifecycle.ts';
 import { connectDatabase, type DatabaseSession } from '../database/index.ts';
-import { createHttpClient, type HttpRequest, type HttpResponse, problem } from '../http/index.ts';
+import {
+  type ClientResponse,
+  createHttpClient,
+  type HttpRequest,
+  type HttpResponse,
+  problem,
+} from '../http/index.ts';
 import { createObjectsClient } from '../objects/index.ts';
 import { connectQueue } from '../queue/index.ts';
 import type { Database, QueryResult, Session, SqlValue } from './database.ts';
@@ -123,9 +129,9 @@ export function openFiles(options: ApiOptions, host: Host): FileStore {
         headers: [...headers, ['X-Request-Id', request.id]],
         signal: request.signal,
       });
-      if (answer.status >= 400 && answer.status !== 412 && answer.status !== 416) {
-        await answer.body.bytes(64 * 1024);
-        return missing(answer.status, request);
+      if (answer.status >= 400) {
+        answer.body.discard();
+        return refused(answer, request);
       }
       const kept = ANSWERED.flatMap((field) => pair(field, answer.headers.get(field)));
       return {
@@ -144,13 +150,21 @@ function pair(name: string, value: string | undefined): [string, string][] {
   return value === undefined ? [] : [[name, value]];
 }
 
-function missing(status: number, request: HttpRequest): HttpResponse {
-  const problemStatus = status === 404 ? 404 : 502;
-  const title =
-    problemStatus === 404
-      ? `There is no file ${request.params['name']}`
-      : 'The object store refused the request';
-  return problem(problemStatus, { title });
+/** The store words its refusals as XML, with its own names for things. */
+function refused({ status, headers }: ClientResponse, request: HttpRequest): HttpResponse {
+  switch (status) {
+    case 404:
+      return problem(404, { title: `There is no file ${request.params['name']}` });
+    case 412:
+      return problem(412, { title: 'The file is not as the request has it' });
+    case 416:
+      return problem(416, {
+        title: 'The file has no such range',
+        headers: pair('Content-Range', headers.get('content-range')),
+      });
+    default:
+      return problem(502, { title: 'The object store refused the request' });
+  }
 }
 
 /** http://accessKeyId:secretAccessKey@host:port. @throws ApiError `bad-option` */

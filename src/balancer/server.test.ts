@@ -62,7 +62,7 @@ class World implements AsyncDisposable {
   }
 
   async balancer(
-    options: Partial<BalancerOptions>,
+    options: Parameters<typeof startBalancer>[0],
   ): Promise<{ balancer: Balancer; url: string; management: string }> {
     const observer = {
       ...this.host.observer,
@@ -499,6 +499,20 @@ suite('a balancer’s bounds', () => {
       return same > 50;
     });
     assert.ok(sent < 64 * 1024 * 1024, `${sent} bytes were sent to nobody`);
+  });
+
+  test('of what clients send do not hold for what servers answer', async () => {
+    await using world = new World();
+    const fields = Array.from({ length: 30 }, (_, at) => [`X-${at}`, 'y'] as const);
+    const server = await world.backend(() => text(200, 'a'.repeat(5_000), fields));
+    const httpLimits = { bodyBytes: 1_000, fieldCount: 10, headBytes: 500 };
+    const { url } = await world.balancer({ ...all([server]), httpLimits });
+    const { status, text: body } = await world.get(url);
+    assert.equal(status, 200);
+    assert.equal(body.length, 5_000);
+    const long = await world.client.request({ url, method: 'POST', body: 'a'.repeat(1_001) });
+    assert.equal(long.status, 413);
+    long.body.discard();
   });
 
   test('a client that goes takes its request along', async () => {

@@ -3,6 +3,7 @@ import type { Health, Host, RunningService } from '../core/lifecycle.ts';
 import type { Endpoint, TlsIdentity } from '../core/net/network.ts';
 import {
   createHttpClient,
+  DEFAULT_HTTP_LIMITS,
   type HttpClient,
   type HttpLimits,
   type HttpServer,
@@ -105,7 +106,7 @@ class BalancerService implements Balancer {
     };
     this.#client = createHttpClient({
       ...common,
-      ...(extras.httpLimits === undefined ? {} : { limits: withoutKeepAlive(extras.httpLimits) }),
+      ...(extras.httpLimits === undefined ? {} : { limits: towardsServers(extras.httpLimits) }),
     });
     this.#checkClient = createHttpClient(common);
     this.#checkers = [...this.#pools.values()].flatMap((pool) => {
@@ -231,8 +232,24 @@ function planOf({ servers, health }: PoolOptions): PoolPlan {
   return { servers, checks: { rise: health.rise ?? 2, fall: health.fall ?? 3 } };
 }
 
-/** The bound for idle connections differs between the two sides; the client has its own. */
-function withoutKeepAlive(limits: Partial<HttpLimits>): Partial<HttpLimits> {
-  const { keepAliveTimeoutMs: _, ...others } = limits;
-  return others;
+/** What a message holds, by which a listener bounds requests. */
+const OF_MESSAGES = [
+  'headBytes',
+  'fieldCount',
+  'fieldBytes',
+  'bodyBytes',
+  'chunkExtensionBytes',
+  'trailerBytes',
+] as const satisfies readonly (keyof HttpLimits)[];
+
+/**
+ * Of the listeners' bounds, what holds for the servers' answers too. Strangers may be held to less than our own servers:
+ * a file is longer than the form that asks for it. The bound for idle connections is the client's own.
+ */
+function towardsServers({ keepAliveTimeoutMs: _, ...limits }: Partial<HttpLimits>): Partial<HttpLimits> {
+  const ofAnswers = OF_MESSAGES.map((name) => {
+    const standard = DEFAULT_HTTP_LIMITS[name];
+    return [name, Math.max(limits[name] ?? standard, standard)] as const;
+  });
+  return { ...limits, ...Object.fromEntries(ofAnswers) };
 }

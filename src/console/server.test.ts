@@ -39,7 +39,7 @@ async function start({ token = '', handler = admin, files = systemFiles, assets 
         body: await response.body.text(1_000_000),
       };
     },
-    open: (target: string) => client.request({ url: base + target }),
+    open: (target: string, method = 'GET') => client.request({ method, url: base + target }),
     close: (drainMs: number) => console.close(drainMs),
     async getBytes(target: string, headers: readonly (readonly [string, string])[]) {
       const response = await client.request({ url: base + target, headers });
@@ -147,6 +147,20 @@ test('events pass as they are sent, and resume where the page says', async () =>
   assert.equal(first.headers.get('cache-control'), 'no-store, no-transform');
   const resumed = await console.get('/data/events/here', [['Last-Event-ID', '7.1']]);
   assert.equal(resumed.body, 'id: 7.2\ndata: after 7.1\n\n');
+});
+
+test('HEAD of events opens no stream at the source', async () => {
+  let opened = 0;
+  const handler: Handler = () => {
+    opened++;
+    return { status: 200, body: ':\n' };
+  };
+  await using console = await start({ handler });
+  const answer = await console.open('/data/events/here', 'HEAD');
+  assert.equal(answer.status, 200);
+  assert.equal(answer.headers.get('content-type'), 'text/event-stream');
+  assert.equal(opened, 0);
+  assert.equal((await console.open('/data/events/elsewhere', 'HEAD')).status, 404);
 });
 
 test('a stop does not wait for the end of a stream', async () => {

@@ -124,6 +124,8 @@ function addData(router: Router, options: ConsoleOptions, client: HttpClient, st
   router.add('GET', '/data/events/:source', (request) => {
     const url = sources.get(request.params['source'] ?? '');
     if (url === undefined) throw new HttpError(404, 'no such source');
+    // A stream that nobody reads has no end either, and a source has so many and no more.
+    if (request.method === 'HEAD') return { status: 200, headers: STREAM_FIELDS };
     const { headers, signal } = request;
     return passEvents(client, url, options.token, { headers, signal: AbortSignal.any([signal, stopping]) });
   });

@@ -14,6 +14,7 @@ export {
   type ProxyOptions,
   type TlsOptions,
 } from './client/index.ts';
+export { LimitError } from './complete-limits.ts';
 export { HttpClientError, type HttpClientErrorCode, HttpError } from './errors.ts';
 export {
   DEFAULT_HTTP_CLIENT_LIMITS,

@@ -40,7 +40,7 @@ export interface HttpLimits {
   readonly headTimeoutMs: number;
   /** Time before the rate of a body counts, milliseconds. Apache mod_reqtimeout 20 s. */
   readonly bodyGraceMs: number;
-  /** Slowest body that is waited for, bytes per second, after the grace; slower is 408. Apache 500. */
+  /** Slowest body that is waited for, bytes per second, after the grace; slower is 408. At least 1. Apache 500. */
   readonly bodyBytesPerSecond: number;
   /** From a request, or from when its content waits to be read, to the head of the answer, milliseconds; then 503.
    * 0 is without end, as in Node and nginx: only the service knows how long its work may take. */
@@ -149,6 +149,9 @@ export interface HttpClientLimits {
   readonly maxConnectionAgeMs: number;
   /** Requests on one connection. nginx ends one after 1,000 itself. */
   readonly maxRequestsPerConnection: number;
+  /** How long the rest of an answer that nobody reads is waited for, so that its connection can be used again,
+   * milliseconds: a stream of events has no end, and `drainBytes` of it may take for ever. */
+  readonly discardTimeoutMs: number;
   /** Wait for a 100 before the content is sent without it, milliseconds. RFC 9110 section 10.1.1; curl 1 s. */
   readonly continueTimeoutMs: number;
 }
@@ -170,6 +173,7 @@ export const DEFAULT_HTTP_CLIENT_LIMITS: HttpClientLimits = {
   keepAliveMarginMs: 1_000,
   maxConnectionAgeMs: 600_000,
   maxRequestsPerConnection: 100_000,
+  discardTimeoutMs: 1_000,
   continueTimeoutMs: 1_000,
 };
 

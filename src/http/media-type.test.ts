@@ -18,6 +18,12 @@ suite('the media type of a message', () => {
     });
   });
 
+  test('may have semicolons without a parameter, which RFC 9110 allows', () => {
+    for (const value of ['text/plain;', 'text/plain ; ', 'text/plain;;'])
+      assert.deepEqual(read(value), { essence: 'text/plain', parameters: new Map() }, value);
+    assert.equal(read('text/plain; ;charset=a;')?.parameters.get('charset'), 'a');
+  });
+
   test('is none when it is absent, said twice or not to be read', () => {
     assert.equal(read(), undefined);
     assert.equal(read('text/plain', 'text/plain'), undefined);
@@ -29,7 +35,6 @@ suite('the media type of a message', () => {
       'a/b/c',
       'text/plain, text/html',
       'text /plain',
-      'text/plain;',
       'text/plain; charset',
       'text/plain; charset=a b',
       'text/plain; charset="a',

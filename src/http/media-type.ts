@@ -13,7 +13,7 @@ export interface MediaType {
 export function mediaTypeOf(headers: HeaderFields): MediaType | undefined {
   const fields = headers.getAll('content-type');
   if (fields.length !== 1) return undefined;
-  const parsed = parseParameterized(fields[0]!, 'any');
+  const parsed = parseParameterized(fields[0]!, 'message');
   if (parsed === undefined || parsed.value.split('/').length !== 2) return undefined;
   return { essence: parsed.value, parameters: parsed.parameters };
 }

@@ -1,7 +1,9 @@
 /**
  * A value with parameters, as Content-Type and Content-Disposition have it. RFC 9110 section 5.6.6.
  *
- *   value      = token [ "/" token ] *( OWS ";" OWS name "=" ( token / quoted-string ) )
+ *   value      = token [ "/" token ] *( OWS ";" OWS [ name "=" ( token / quoted-string ) ] )
+ *
+ * RFC 9110 lets a semicolon stand alone, as in `application/json;`. RFC 2183, for a part's head, does not.
  *
  * What a quoted string may escape is where senders differ. RFC 9110 lets `\` stand before any character. Browsers
  * never escape `\` in a part's head, and write a quote as `%22` (WHATWG HTML section 4.10.22.8); others, curl once
@@ -22,14 +24,14 @@ export interface Parameterized {
   readonly parameters: ReadonlyMap<string, string>;
 }
 
-/** Which characters a backslash escapes in a quoted string. */
-export type Escapes = 'any' | 'quote-and-backslash';
+/** Whose field it is: the message's own, or that of a part of it. */
+export type Dialect = 'message' | 'part';
 
 /**
  * @param text latin1, as a field's value
  * @returns undefined when the text departs from the grammar or gives a parameter twice
  */
-export function parseParameterized(text: string, escapes: Escapes): Parameterized | undefined {
+export function parseParameterized(text: string, dialect: Dialect): Parameterized | undefined {
   const valueEnd = endOfValue(text);
   const value = text.slice(0, valueEnd);
   if (!value.split('/', 3).every(isToken)) return undefined;
@@ -38,10 +40,11 @@ export function parseParameterized(text: string, escapes: Escapes): Parameterize
   while (at < text.length) {
     if (text.charCodeAt(at) !== SEMICOLON) return undefined;
     at = skipBlanks(text, at + 1);
+    if (dialect === 'message' && (at === text.length || text.charCodeAt(at) === SEMICOLON)) continue;
     const nameEnd = endOfToken(text, at);
     const name = text.slice(at, nameEnd).toLowerCase();
     if (name === '' || text.charCodeAt(nameEnd) !== EQUALS || parameters.has(name)) return undefined;
-    const found = parseValue(text, nameEnd + 1, escapes);
+    const found = parseValue(text, nameEnd + 1, dialect);
     if (found === undefined) return undefined;
     parameters.set(name, found.value);
     at = skipBlanks(text, found.end);
@@ -72,19 +75,19 @@ interface Found {
   readonly end: number;
 }
 
-function parseValue(text: string, from: number, escapes: Escapes): Found | undefined {
-  if (text.charCodeAt(from) === QUOTE) return parseQuoted(text, from + 1, escapes);
+function parseValue(text: string, from: number, dialect: Dialect): Found | undefined {
+  if (text.charCodeAt(from) === QUOTE) return parseQuoted(text, from + 1, dialect);
   const end = endOfToken(text, from);
   return end === from ? undefined : { value: text.slice(from, end), end };
 }
 
-function parseQuoted(text: string, from: number, escapes: Escapes): Found | undefined {
+function parseQuoted(text: string, from: number, dialect: Dialect): Found | undefined {
   let value = '';
   for (let at = from; at < text.length; at++) {
     const code = text.charCodeAt(at);
     if (code === QUOTE) return { value, end: at + 1 };
-    if (code === BACKSLASH && isEscaped(text.charCodeAt(at + 1), escapes)) at++;
-    else if (code === BACKSLASH && escapes === 'any') return undefined;
+    if (code === BACKSLASH && isEscaped(text.charCodeAt(at + 1), dialect)) at++;
+    else if (code === BACKSLASH && dialect === 'message') return undefined;
     else if (code !== BACKSLASH && QUOTED_TEXT[code] !== 1) return undefined;
     value += text[at];
   }
@@ -92,7 +95,7 @@ function parseQuoted(text: string, from: number, escapes: Escapes): Found | unde
 }
 
 /** `code` is NaN behind the end. */
-function isEscaped(code: number, escapes: Escapes): boolean {
+function isEscaped(code: number, dialect: Dialect): boolean {
   if (code === QUOTE || code === BACKSLASH) return true;
-  return escapes === 'any' && QUOTED_TEXT[code] === 1;
+  return dialect === 'message' && QUOTED_TEXT[code] === 1;
 }

@@ -17,6 +17,7 @@ import type {
 } from '../core/net/network.ts';
 import type { Timer } from '../core/time/clock.ts';
 import { type BodySource, IncomingBody, releaseBody } from './body.ts';
+import { completeLimits } from './complete-limits.ts';
 import { HttpError } from './errors.ts';
 import { connectionLimits, DEFAULT_HTTP_LIMITS, type HttpLimits } from './limits.ts';
 import { HttpMetrics } from './metrics.ts';
@@ -54,7 +55,7 @@ export interface HttpServer extends AsyncDisposable {
   close(drainMs?: number): Promise<void>;
 }
 
-/** @throws NetError `address-in-use`, `listen-failed`, `bad-identity` */
+/** @throws NetError `address-in-use`, `listen-failed`, `bad-identity`; LimitError for a bound that is none */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const server = new Server(options);
   await server.listen(options);
@@ -87,7 +88,7 @@ class Server implements HttpServer {
   constructor(options: HttpServerOptions) {
     this.host = options.host;
     this.handler = options.handler;
-    this.limits = { ...DEFAULT_HTTP_LIMITS, ...options.limits };
+    this.limits = completeLimits(DEFAULT_HTTP_LIMITS, options.limits);
     this.metrics = new HttpMetrics(
       options.host.observer,
       options.name ?? 'main',

@@ -77,7 +77,7 @@ const http = v.strictObject({
   firstByteTimeoutMs: atLeast(1),
   headTimeoutMs: atLeast(1),
   bodyGraceMs: atLeast(0),
-  bodyBytesPerSecond: atLeast(0),
+  bodyBytesPerSecond: atLeast(1),
   handlerTimeoutMs: atLeast(0),
   drainGraceMs: atLeast(0),
   halfClosedTimeoutMs: atLeast(1),

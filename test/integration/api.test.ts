@@ -159,6 +159,13 @@ test('files: put, get with range and validator, delete', async () => {
   assert.equal(same.status, 304);
   const head = await fetch(url, { method: 'HEAD' });
   assert.equal(head.headers.get('content-length'), '300000');
+  const outside = await fetch(url, { headers: { range: 'bytes=300000-' } });
+  assert.equal(outside.status, 416);
+  assert.equal(outside.headers.get('content-range'), 'bytes */300000');
+  assert.equal(outside.headers.get('content-type'), 'application/problem+json');
+  const other = await fetch(url, { headers: { 'if-match': '"other"' } });
+  assert.equal(other.status, 412);
+  assert.equal(((await other.json()) as { title: string }).title, 'The file is not as the request has it');
   assert.equal((await fetch(url, { method: 'DELETE' })).status, 204);
   assert.equal((await fetch(url)).status, 404);
   const sizeless = await fetch(url, {
@@ -182,13 +189,15 @@ test('files keep how they are coded', async () => {
   assert.equal(coded.headers['content-encoding'], 'gzip');
   assert.equal(gunzipSync(coded.bytes).toString(), html);
   await fetch(url, { method: 'PUT', body: html, headers: { 'content-type': 'text/html' } });
-  const plain = await plainGet('/files/page.html', { 'accept-encoding': 'gzip, br' });
-  assert.equal(
-    plain.headers['content-encoding'],
-    undefined,
-    'nothing is coded on its way: ranges count these bytes',
-  );
-  assert.equal(plain.headers['content-length'], String(html.length));
+  for (const spelling of ['/files/page.html', '/fil%65s/page.html']) {
+    const plain = await plainGet(spelling, { 'accept-encoding': 'gzip, br' });
+    assert.equal(
+      plain.headers['content-encoding'],
+      undefined,
+      `${spelling}: nothing is coded on its way, as ranges count these bytes`,
+    );
+    assert.equal(plain.headers['content-length'], String(html.length));
+  }
 });
 
 /** Node's own client decodes nothing. */

@@ -101,6 +101,10 @@ test('the bounds of HTTP hold at every listener', async () => {
 test('a bound of HTTP that is none, or would say nothing, is refused', async () => {
   await assert.rejects(startOctet({ http: { headTimeoutMs: 0 } }), /http\.headTimeoutMs.*at least 1/);
   await assert.rejects(
+    startOctet({ http: { bodyBytesPerSecond: 0 } }),
+    /http\.bodyBytesPerSecond.*at least 1/,
+  );
+  await assert.rejects(
     startOctet({ http: { http2Streams: 5 } } as never),
     /http\.http2Streams.*no such setting/,
   );

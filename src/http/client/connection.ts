@@ -90,7 +90,11 @@ export class ClientConnection implements ConnectionHandler, BodySource {
     this.#bounds = bounds;
     this.#pool = pool;
     this.#session = new HttpSession('client', limits, clock.monotonic());
-    this.#deadlines = new ExchangeDeadlines(limits);
+    this.#deadlines = new ExchangeDeadlines({
+      writeStallTimeoutMs: limits.writeStallTimeoutMs,
+      responseIdleTimeoutMs: limits.responseIdleTimeoutMs,
+      discardTimeoutMs: bounds.discardTimeoutMs,
+    });
     this.#openedMs = clock.monotonic();
     this.#idleUntilMs = this.#openedMs + bounds.idleTimeoutMs;
     connection.attach(this);
@@ -478,6 +482,7 @@ export class ClientConnection implements ConnectionHandler, BodySource {
       this.#connection.destroy();
       return;
     }
+    if (exchange !== undefined) this.#deadlines.discarded(this.#now());
     this.#pump();
   }
 

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import test, { suite } from 'node:test';
 import { ExchangeDeadlines } from './deadlines.ts';
 
-const made = () => new ExchangeDeadlines({ writeStallTimeoutMs: 30, responseIdleTimeoutMs: 120 });
+const made = () =>
+  new ExchangeDeadlines({ writeStallTimeoutMs: 30, responseIdleTimeoutMs: 120, discardTimeoutMs: 40 });
 
 suite('what a client waits for', () => {
   test('is nothing before it has begun, then the head, then content', () => {
@@ -47,5 +48,18 @@ suite('what a client waits for', () => {
     assert.equal(deadlines.next(), undefined);
     deadlines.setReading(true, 1_110);
     assert.deepEqual(deadlines.next(), { waitingFor: 'body', atMs: 1_220 });
+  });
+
+  test('is the end of what nobody reads, and pieces of it buy no time', () => {
+    const deadlines = made();
+    deadlines.begin(10, 100);
+    deadlines.answered(100);
+    deadlines.discarded(150);
+    assert.deepEqual(deadlines.next(), { waitingFor: 'idle', atMs: 190 });
+    deadlines.received(180);
+    assert.deepEqual(deadlines.next(), { waitingFor: 'idle', atMs: 190 });
+    deadlines.idleUntil(500);
+    deadlines.discarded(200);
+    assert.deepEqual(deadlines.next(), { waitingFor: 'idle', atMs: 500 }, 'there is nothing to discard');
   });
 });

@@ -8,6 +8,7 @@
  *   head      from the last byte sent to the whole head of the final response. What arrives meanwhile buys no time:
  *             a server that sends one byte now and then has not answered
  *   body      between two pieces of content, while somebody reads
+ *   rest      the end of a body that nobody reads, however it arrives; then the connection is closed
  */
 
 export type WaitingFor = 'idle' | 'send' | 'head' | 'body';
@@ -15,12 +16,14 @@ export type WaitingFor = 'idle' | 'send' | 'head' | 'body';
 export interface ExchangeTimes {
   readonly writeStallTimeoutMs: number;
   readonly responseIdleTimeoutMs: number;
+  readonly discardTimeoutMs: number;
 }
 
 type Phase =
   | { readonly kind: 'idle'; readonly untilMs: number }
   | { readonly kind: 'head'; readonly timeoutMs: number; sinceMs: number }
   | { readonly kind: 'body'; sinceMs: number }
+  | { readonly kind: 'rest'; readonly untilMs: number }
   | { readonly kind: 'over' };
 
 export interface ExchangeDeadline {
@@ -60,6 +63,12 @@ export class ExchangeDeadlines {
     this.#phase = { kind: 'body', sinceMs: now };
   }
 
+  /** Nobody reads the content. */
+  discarded(now: number): void {
+    if (this.#phase.kind === 'body')
+      this.#phase = { kind: 'rest', untilMs: now + this.#times.discardTimeoutMs };
+  }
+
   received(now: number): void {
     if (this.#phase.kind === 'body') this.#phase.sinceMs = now;
   }
@@ -92,6 +101,7 @@ export class ExchangeDeadlines {
     const phase = this.#phase;
     switch (phase.kind) {
       case 'idle':
+      case 'rest':
         return { waitingFor: 'idle', atMs: phase.untilMs };
       case 'head':
         return { waitingFor: 'head', atMs: phase.sinceMs + phase.timeoutMs };

@@ -1,6 +1,7 @@
 /** What a client is made with, and what becomes of it. */
 import type { Network, TlsIdentity } from '../../core/net/network.ts';
 import type { Clock } from '../../core/time/clock.ts';
+import { completeLimits } from '../complete-limits.ts';
 import { HttpClientError } from '../errors.ts';
 import {
   DEFAULT_HTTP_CLIENT_LIMITS,
@@ -50,7 +51,7 @@ export interface ClientSettings {
   readonly proxy: HttpProxy | undefined;
 }
 
-/** @throws HttpClientError `invalid-request` for options that contradict each other */
+/** @throws HttpClientError `invalid-request` for options that contradict each other; LimitError for a bound that is none */
 export function settingsOf(options: HttpClientOptions): ClientSettings {
   const { network, clock, limits, tls = {}, resolve, allowAddress, proxy, ...bounds } = options;
   if (allowAddress !== undefined && resolve === undefined)
@@ -60,18 +61,13 @@ export function settingsOf(options: HttpClientOptions): ClientSettings {
   return {
     network,
     clock,
-    limits: { ...DEFAULT_HTTP_LIMITS, ...limits },
-    bounds: { ...DEFAULT_HTTP_CLIENT_LIMITS, ...given(bounds) },
+    limits: completeLimits(DEFAULT_HTTP_LIMITS, limits),
+    bounds: completeLimits(DEFAULT_HTTP_CLIENT_LIMITS, bounds),
     tls,
     resolve,
     allowAddress,
     proxy: proxy === undefined ? undefined : parseProxy(proxy),
   };
-}
-
-/** An option that is there but undefined is not given. */
-function given(bounds: Partial<HttpClientLimits>): Partial<HttpClientLimits> {
-  return Object.fromEntries(Object.entries(bounds).filter(([, value]) => value !== undefined));
 }
 
 function invalid(message: string): HttpClientError {

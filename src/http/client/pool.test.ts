@@ -162,6 +162,24 @@ suite('a pool', () => {
     assert.equal(server.connections.length, 2);
   });
 
+  test('waits a moment for the end of what was left unread, which a stream does not have', async () => {
+    await using world = new World({ discardTimeoutMs: 1_000 });
+    const stream = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n';
+    const server = await world.serve((connection) => connection.write(stream));
+    const [late, endless] = await Promise.all(
+      [1, 2].map(() => settle(world.clock, world.client.request({ url: server.url }))),
+    );
+    late!.body.discard();
+    endless!.body.discard();
+    await world.clock.advance(900);
+    server.connections[0]!.write('0\r\n\r\n');
+    server.connections[1]!.write('2\r\n:\n\r\n');
+    await turns();
+    await world.clock.advance(200);
+    assert.equal(world.client.counters.connections, 1);
+    assert.equal(server.openCount, 1);
+  });
+
   test('serves those who wait in the order in which they came', async () => {
     await using world = new World({ maxConnectionsPerOrigin: 1 });
     const gate = new Gate();

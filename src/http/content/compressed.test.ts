@@ -4,6 +4,7 @@ import zlib from 'node:zlib';
 import { SeededRandom } from '../../core/random/seeded-random.ts';
 import { testHost } from '../../core/testing/host.ts';
 import { Peer } from '../../core/testing/peer.ts';
+import { turn } from '../../core/time/turn.ts';
 import { evaluateConditions } from '../conditional/conditional.ts';
 import { json, text } from '../reply.ts';
 import { startHttpServer } from '../server.ts';
@@ -342,6 +343,25 @@ suite('streams through an encoder', () => {
     const response = await ask(() => ({ status: 200, headers: TEXT, body: endless() }));
     for await (const _ of response.body as AsyncIterable<Uint8Array>) break;
     await ended.promise;
+  });
+
+  test('one that is never sent lets its source go, also a source that fails at that', async () => {
+    const left: string[] = [];
+    const failing = {
+      next: async () => ({ done: true as const, value: undefined }),
+      return: async () => {
+        left.push('failing');
+        throw new Error('the source is out of order');
+      },
+    };
+    const response = await ask(() => ({
+      status: 200,
+      headers: TEXT,
+      body: { [Symbol.asyncIterator]: () => failing } as AsyncIterable<Uint8Array>,
+    }));
+    (response.body as unknown as { discard(): void }).discard();
+    await turn();
+    assert.deepEqual(left, ['failing']);
   });
 
   test('a source that fails fails the reader, with its own error', async () => {

@@ -17,6 +17,7 @@
  * response says `no-transform`.
  */
 
+import { releaseBody } from '../body.ts';
 import { codedTag, tagsOf, uncodedTag, weakEqual } from '../conditional/entity-tag.ts';
 import { CONTENT_LIMITS } from '../limits.ts';
 import { essenceOf } from '../media-type.ts';
@@ -175,9 +176,7 @@ class CodedBody implements AsyncIterable<Uint8Array> {
 
   discard(): void {
     this.#end();
-    const body = this.#body;
-    if ('discard' in body && typeof body.discard === 'function') body.discard();
-    else void body[Symbol.asyncIterator]().return?.();
+    releaseBody(this.#body);
   }
 
   #end(): void {

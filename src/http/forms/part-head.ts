@@ -53,7 +53,7 @@ function keepsBytes(encoding: string | undefined): boolean {
 }
 
 function withDisposition(headers: Fields, field: string): PartHead | FormRefusal {
-  const disposition = parseParameterized(field, 'quote-and-backslash');
+  const disposition = parseParameterized(field, 'part');
   if (disposition?.value !== 'form-data')
     return refuseForm('bad-disposition', 'the Content-Disposition of a part is not form-data');
   const { parameters } = disposition;

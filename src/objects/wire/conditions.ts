@@ -50,14 +50,16 @@ function standardDate(text: string | undefined): string | undefined {
   return timeMs === undefined ? undefined : formatDate(timeMs);
 }
 
-/** A list with `*` in it is `*`. What cannot be a tag matches nothing, and is left out. */
+/**
+ * A list with `*` in it is `*`, also in quotes: no object has that tag, and who writes so means to overwrite nothing.
+ * What cannot be a tag matches nothing, and is left out.
+ */
 function standardTags(text: string): string {
-  const tags = text.split(',').map((tag) => tag.trim());
-  if (tags.includes('*')) return '*';
-  return tags
-    .map((tag) => standardTag(tag.startsWith('W/') ? tag.slice(2) : tag))
-    .filter((tag) => isTag(tag))
-    .join(', ');
+  const tags = text
+    .split(',')
+    .map((tag) => tag.trim())
+    .map((tag) => standardTag(tag.startsWith('W/') ? tag.slice(2) : tag));
+  return tags.includes('"*"') ? '*' : tags.filter(isTag).join(', ');
 }
 
 function standardTag(tag: string): string {

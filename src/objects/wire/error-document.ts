@@ -1,6 +1,7 @@
-/** The one place where an error becomes an answer. HEAD, 304 and 204 have no body (RFC 9110 section 9.3.2). */
+/** The one place where an error becomes an answer. HEAD, 304 and 204 have no body (RFC 9110 section 9.3.2); 416 tells the size (section 15.5.17). */
+import { unsatisfiedRange } from '../../http/conditional/index.ts';
 import type { S3Error } from '../errors.ts';
-import type { S3Response } from './message.ts';
+import type { ResponseField, S3Response } from './message.ts';
 import { plainDocument } from './xml-writer.ts';
 
 export interface ErrorContext {
@@ -12,7 +13,10 @@ export interface ErrorContext {
 }
 
 export function errorResponse(error: S3Error, context: ErrorContext): S3Response {
-  if (!context.withBody) return { status: error.status, headers: [] };
+  const sizeBytes = error.elements['ActualObjectSize'];
+  const range: ResponseField[] =
+    sizeBytes === undefined ? [] : [['Content-Range', unsatisfiedRange(Number(sizeBytes))]];
+  if (!context.withBody) return { status: error.status, headers: range };
   const document = plainDocument('Error', (xml) => {
     xml.text('Code', error.code).text('Message', error.message);
     for (const [name, value] of Object.entries(error.elements)) xml.text(name, value);
@@ -21,5 +25,5 @@ export function errorResponse(error: S3Error, context: ErrorContext): S3Response
       .text('RequestId', context.requestId)
       .text('HostId', context.hostId);
   });
-  return { status: error.status, headers: [['Content-Type', 'application/xml']], body: document };
+  return { status: error.status, headers: [['Content-Type', 'application/xml'], ...range], body: document };
 }

@@ -178,6 +178,8 @@ describe('conditions of a write', () => {
     [{ 'if-match': '"x"' }, 'e', 'If-Match'],
     [{ 'if-match': '*' }, undefined, 'If-Match'],
     [{ 'if-none-match': '*' }, undefined, undefined],
+    [{ 'if-none-match': '"*"' }, 'e', 'If-None-Match'],
+    [{ 'if-match': '"*"' }, 'e', undefined],
     [{ 'if-none-match': '*' }, 'e', 'If-None-Match'],
     [{ 'if-none-match': 'W/"e"' }, 'e', 'If-None-Match'],
     [{ 'if-unmodified-since': 'Thu, 23 May 2013 00:00:00 GMT' }, 'e', undefined],
