@@ -27,7 +27,7 @@ export const httpBenchmarks: readonly Benchmark[] = [
     needs: 'fastify',
     goals: { single: 1.7, pipelined: 'reported' },
   }),
-  benchmark('http-ceiling', `${ROUTE} node:net with a fixed answer, which is what the socket layer leaves`, {
+  benchmark('http-ceiling', `${ROUTE} node:net with a fixed answer and nothing parsed`, {
     title: `node:net of Node ${process.versions.node}`,
     script: 'http-net.ts',
     goals: { single: 'reported', pipelined: 'reported' },
