@@ -5,6 +5,7 @@ import { crc32 } from '../bytes/crc32.ts';
 import {
   BATCH_HEADER_BYTES,
   chainOf,
+  continuesChain,
   crcSeedOf,
   decodeBatch,
   encodeBatch,
@@ -133,6 +134,33 @@ suite('batch', () => {
     assert.match(whyNotNext({ ...one, epoch: 4 }, two) ?? '', /epoch 3 follows epoch 4/);
     assert.match(whyNotNext({ ...one, chain: FIRST_CHAIN }, two) ?? '', /chain/);
     assert.match(whyNotNext(one, { ...two, kind: 'seal' }) ?? '', /chain/);
+  });
+
+  test('a frame is held against the chain before it without being changed, and leaves its own', () => {
+    const one = {
+      ...linkBatch(FIRST_CHAIN, { id: Buffer.alloc(16, 1), epoch: 1, kind: 'data', records: [] }),
+    };
+    const two = linkBatch(one.chain, {
+      id: Buffer.alloc(16, 2),
+      epoch: 1,
+      kind: 'data',
+      records: [Buffer.from('r')],
+    });
+    const frame = encodeBatch({ ...two, position: 2 }, SEED);
+    const before = Buffer.from(frame);
+    const chain = Buffer.from(one.chain);
+    assert.equal(continuesChain(chain, frame), true);
+    assert.deepEqual(chain, Buffer.from(two.chain));
+    assert.deepEqual(frame, before);
+    for (let bit = 0; bit < 128; bit++) {
+      const other = Buffer.from(one.chain);
+      other[bit >> 3]! ^= 1 << (bit & 7);
+      assert.equal(continuesChain(other, frame), false, `bit ${bit} of the chain before`);
+      const changed: Buffer = Buffer.from(frame);
+      changed[24 + (bit >> 3)]! ^= 1 << (bit & 7);
+      assert.equal(continuesChain(Buffer.from(one.chain), changed), false, `bit ${bit} of its own`);
+    }
+    assert.deepEqual(frame, before);
   });
 
   test('a frame with the right CRC and an impossible content is refused', () => {

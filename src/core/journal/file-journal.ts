@@ -43,6 +43,7 @@ import {
   SEGMENT_BYTES,
   WRITE_AT_ONCE_BYTES,
 } from './limits.ts';
+import { ReadWindows } from './read-windows.ts';
 import {
   createSegment,
   firstOfName,
@@ -61,6 +62,7 @@ import type {
   Journal,
   Mark,
   Position,
+  ReadOptions,
   StoredBatch,
 } from './types.ts';
 
@@ -391,23 +393,30 @@ class FileJournal implements Journal {
     return segment;
   }
 
-  async *read(from: Position, options: { readonly maxBytes?: number } = {}): AsyncIterable<StoredBatch[]> {
+  async *read(from: Position, options: ReadOptions = {}): AsyncIterable<StoredBatch[]> {
     this.#checkOpen();
     this.#checkKept(from);
     const maxBytes = options.maxBytes ?? READ_WINDOW_BYTES;
+    const windows = options.reuse === true ? new ReadWindows() : undefined;
     let next = from;
     while (next <= this.#last.position) {
       this.#checkKept(next);
       const segment = this.#segments.findLast((one) => one.first <= next) as Segment;
-      for await (const group of this.#readSegment(segment, next, maxBytes)) {
+      for await (const group of this.#readSegment(segment, next, maxBytes, windows)) {
         next = (group.at(-1) as StoredBatch).position + 1;
         yield group;
+        windows?.nextGroup();
       }
     }
   }
 
   /** From `from` to the end of the segment; of the last one, to what is durable now. */
-  async *#readSegment(segment: Segment, from: Position, maxBytes: number): AsyncIterable<StoredBatch[]> {
+  async *#readSegment(
+    segment: Segment,
+    from: Position,
+    maxBytes: number,
+    windows: ReadWindows | undefined,
+  ): AsyncIterable<StoredBatch[]> {
     const file = await this.#openKept(segment);
     try {
       const header = await readSegmentHeader(file);
@@ -425,12 +434,13 @@ class FileJournal implements Journal {
         sizeBytes: () => segment.sizeBytes,
         // Whoever reads from here remembers what stood before, or does not care.
         skimsBefore: from,
+        ...(windows === undefined ? {} : { windows }),
       });
       let group: StoredBatch[] = [];
       let groupBytes = 0;
       // Evaluated anew each time: appends go on, and the last segment may cease to be the last.
-      while (cursor.last.position < (segment.next?.first ?? this.#last.position + 1) - 1) {
-        const { batch, frameBytes } = await nextSound(cursor, file.path);
+      while (cursor.position < (segment.next?.first ?? this.#last.position + 1) - 1) {
+        const { batch, frameBytes } = soundOf(cursor.step() ?? (await cursor.next()), cursor, file.path);
         if (batch.position < from) continue;
         if (group.length > 0 && groupBytes + frameBytes > maxBytes) {
           yield group;
@@ -533,10 +543,10 @@ class FileJournal implements Journal {
   }
 }
 
-async function nextSound(cursor: SegmentCursor, path: string): Promise<Extract<Step, { kind: 'batch' }>> {
-  const step = await cursor.next();
+/** @throws JournalError `corrupt` when the step is no batch */
+function soundOf(step: Step, cursor: SegmentCursor, path: string): Extract<Step, { kind: 'batch' }> {
   if (step.kind === 'batch') return step;
-  const reason = step.kind === 'bad' ? step.reason : `the file ends after position ${cursor.last.position}`;
+  const reason = step.kind === 'bad' ? step.reason : `the file ends after position ${cursor.position}`;
   throw new JournalError('corrupt', `${path}, offset ${step.offset}: ${reason}`);
 }
 

@@ -1,7 +1,7 @@
 import { whyNotNext } from './batch.ts';
 import { JournalError } from './errors.ts';
 import { BEFORE_FIRST } from './genesis.ts';
-import type { Journal, Mark, Position, StoredBatch } from './types.ts';
+import type { Journal, Mark, Position, ReadOptions, StoredBatch } from './types.ts';
 
 /**
  * Brings a state machine that remembers `after` (undefined: an empty one) to the end of the journal: calls
@@ -24,7 +24,7 @@ export async function replay(
 
 /**
  * The batches after the mark (undefined: all), in order, in the groups of `Journal.read`. While one group is
- * used, the next is read.
+ * used, the next is read; with `reuse` a group is the caller's until he asks for the next.
  *
  * Holds the journal against the mark: one that ends before it (its tail was lost), or that is not its
  * continuation (another history, an old copy put back), is refused before anything is yielded. Where reads may
@@ -37,12 +37,13 @@ export async function replay(
 export async function* groupsAfter(
   journal: Journal,
   after: Mark | undefined,
+  options: ReadOptions = {},
 ): AsyncGenerator<readonly StoredBatch[], void> {
   const mark = after ?? BEFORE_FIRST;
   const { last } = await journal.head();
   if (last.position >= mark.position || journal.report().reads === 'latest') checkEnd(last, mark);
   let next = mark.position + 1;
-  for await (const group of ahead(journal.read(next))) {
+  for await (const group of ahead(journal.read(next, options))) {
     for (const batch of group) {
       if (batch.position === mark.position + 1) checkContinues(mark, batch);
       if (batch.position !== next)

@@ -24,9 +24,17 @@
  */
 import { crc32 } from '../bytes/crc32.ts';
 import type { Files, OpenFile } from '../files/files.ts';
-import { BATCH_HEADER_BYTES, chainOfFrame, decodeBatch, whyNotNext } from './batch.ts';
+import {
+  BATCH_HEADER_BYTES,
+  BROKEN_CHAIN,
+  CHAIN_BYTES,
+  continuesChain,
+  decodeBatch,
+  whyOutOfOrder,
+} from './batch.ts';
 import { JournalError } from './errors.ts';
 import { READ_WINDOW_BYTES } from './limits.ts';
+import type { ReadWindows } from './read-windows.ts';
 import type { Mark, Position, StoredBatch } from './types.ts';
 
 export const SEGMENT_HEADER_BYTES = 64;
@@ -143,6 +151,8 @@ export interface CursorOptions {
   readonly start?: number;
   /** Of batches before this position CRCs, positions and epochs are checked, but not the chain, which costs most. */
   readonly skimsBefore?: Position;
+  /** What is read into; default fresh memory each time, so that the batches are the caller's to keep. */
+  readonly windows?: ReadWindows;
 }
 
 /**
@@ -151,39 +161,63 @@ export interface CursorOptions {
  */
 export class SegmentCursor {
   readonly #options: CursorOptions;
-  #last: Mark;
+  #last: Omit<Mark, 'chain'>;
+  readonly #chain = Buffer.alloc(CHAIN_BYTES);
   #offset: number;
-  #window = Buffer.alloc(0);
+  /** Bytes from `#offset` on that are needed to go on. */
+  #neededBytes = BATCH_HEADER_BYTES;
+  #window: Buffer = Buffer.alloc(0);
   #windowStart = 0;
 
   constructor(options: CursorOptions) {
     this.#options = options;
     this.#last = options.before;
+    this.#chain.set(options.before.chain);
     this.#offset = options.start ?? SEGMENT_HEADER_BYTES;
   }
 
-  get last(): Mark {
-    return this.#last;
+  /** Of the last sound batch. */
+  get position(): Position {
+    return this.#last.position;
   }
 
+  get last(): Mark {
+    const { position, epoch } = this.#last;
+    return { position, epoch, chain: Uint8Array.from(this.#chain) };
+  }
+
+  /** The next step. */
   async next(): Promise<Step> {
+    for (;;) {
+      const step = this.step();
+      if (step !== undefined) return step;
+      const enough = await this.#load();
+      if (!enough && this.#window.length === 0) return { kind: 'end', offset: this.#offset };
+      if (!enough) return this.#noBatch(this.#offset, 'the file ends within a batch');
+    }
+  }
+
+  /** The same, if it can be told without reading more of the file, else undefined: a promise costs as much as it. */
+  step(): Step | undefined {
     const offset = this.#offset;
-    const { crcSeed, skimsBefore = 0 } = this.#options;
-    let decoded = decodeBatch(this.#window, offset - this.#windowStart, crcSeed);
-    while (decoded.kind === 'need-more') {
-      const enough = await this.#load(offset, decoded.bytes);
-      if (!enough && this.#window.length === 0) return { kind: 'end', offset };
-      if (!enough) return this.#noBatch(offset, 'the file ends within a batch');
-      decoded = decodeBatch(this.#window, 0, crcSeed);
+    const decoded = decodeBatch(this.#window, offset - this.#windowStart, this.#options.crcSeed);
+    if (decoded.kind === 'need-more') {
+      this.#neededBytes = decoded.bytes;
+      return undefined;
     }
     if (decoded.kind === 'bad') return this.#noBatch(offset, decoded.reason);
     const { batch, frame } = decoded;
-    const chain = batch.position < skimsBefore ? batch.chain : chainOfFrame(this.#last.chain, frame);
-    const reason = whyNotNext(this.#last, batch, chain);
+    const reason = whyOutOfOrder(this.#last, batch) ?? this.#whyNotChained(batch, frame);
     if (reason !== undefined) return { kind: 'bad', offset, reason, torn: false };
     this.#last = batch;
     this.#offset = offset + frame.length;
     return { kind: 'batch', batch, offset, frameBytes: frame.length };
+  }
+
+  #whyNotChained(batch: StoredBatch, frame: Buffer): string | undefined {
+    if (batch.position < (this.#options.skimsBefore ?? 0)) this.#chain.set(batch.chain);
+    else if (!continuesChain(this.#chain, frame)) return BROKEN_CHAIN;
+    return undefined;
   }
 
   #noBatch(offset: number, reason: string): Step {
@@ -192,15 +226,17 @@ export class SegmentCursor {
     return isUnused ? { kind: 'end', offset } : { kind: 'bad', offset, reason, torn: true };
   }
 
-  /** A fresh window each time: records handed out keep looking into the old one. */
-  async #load(offset: number, neededBytes: number): Promise<boolean> {
-    const { file, sizeBytes } = this.#options;
-    const left = Math.max(0, sizeBytes() - offset);
-    const into = Buffer.allocUnsafe(Math.min(left, Math.max(neededBytes, READ_WINDOW_BYTES)));
-    const length = await file.read(offset, into);
-    this.#window = into.subarray(0, length);
-    this.#windowStart = offset;
-    return length >= neededBytes;
+  /** Batches that were handed out keep looking into the window before. @returns whether there are bytes enough */
+  async #load(): Promise<boolean> {
+    const { file, sizeBytes, windows } = this.#options;
+    const left = Math.max(0, sizeBytes() - this.#offset);
+    const size = Math.min(left, Math.max(this.#neededBytes, READ_WINDOW_BYTES));
+    const into = windows?.take(size) ?? Buffer.allocUnsafe(size);
+    const known = this.#window.subarray(this.#offset - this.#windowStart).copy(into);
+    const read = await file.read(this.#offset + known, into.subarray(known));
+    this.#window = into.subarray(0, known + read);
+    this.#windowStart = this.#offset;
+    return known + read >= this.#neededBytes;
   }
 }
 

@@ -30,6 +30,7 @@ import type {
   LeaseHolder,
   Mark,
   Position,
+  ReadOptions,
   StoredBatch,
 } from './types.ts';
 
@@ -253,7 +254,7 @@ export class SimulatedJournal implements Journal {
     }
   }
 
-  async *read(from: Position, options: { readonly maxBytes?: number } = {}): AsyncIterable<StoredBatch[]> {
+  async *read(from: Position, options: ReadOptions = {}): AsyncIterable<StoredBatch[]> {
     const maxBytes = options.maxBytes ?? READ_WINDOW_BYTES;
     let last: StoredBatch | undefined;
     for (let next = from; ; ) {

@@ -117,6 +117,11 @@ export interface LeaseCell {
   compareAndSet(revision: number | undefined, value: LeaseHolder): Promise<number | 'conflict' | 'unknown'>;
 }
 
+export interface ReadOptions {
+  readonly maxBytes?: number;
+  readonly reuse?: boolean;
+}
+
 export interface Journal extends AsyncDisposable {
   /** A version 4 UUID, made with the journal: two journals never share it, copies do. */
   readonly incarnation: string;
@@ -132,10 +137,12 @@ export interface Journal extends AsyncDisposable {
    * The batches from position `from` to the last there is when reading gets there, in groups of about
    * `maxBytes` (default 1 MiB), at least one batch each. Their bytes are the reader's to keep. Each batch has
    * been held against the one before it; only the first must be, by a reader who remembers a mark.
+   * With `reuse` the bytes of a group are the reader's until he asks for the next but one: the engine may use their
+   * memory again.
    * @throws JournalError `trimmed` when `from` has been let go of; `corrupt` naming the place; `unavailable`
    *   when the engine does not answer, and the same may be asked again
    */
-  read(from: Position, options?: { readonly maxBytes?: number }): AsyncIterable<StoredBatch[]>;
+  read(from: Position, options?: ReadOptions): AsyncIterable<StoredBatch[]>;
   /** @throws JournalError `unavailable` */
   head(): Promise<Head>;
   /**

@@ -4,11 +4,13 @@
 import { assert } from '../assert.ts';
 import { Cursor } from './cursor.ts';
 import { StoreError } from './errors.ts';
+import { Finger } from './finger.ts';
 import { PAGE_BYTES } from './limits.ts';
 import { fillLongValuePage, LONG_VALUE_PAGE_BYTES } from './long-value.ts';
 import { clearPage, LONG_VALUE, Page, type PageRef } from './page.ts';
 import type { PageSet } from './page-set.ts';
 import type { Pages } from './pages.ts';
+import { type ChangeScanner, changeAt } from './record.ts';
 import { getValue, hasKey, TreeWriter } from './tree.ts';
 import type { Change, Entry, RangeOptions } from './types.ts';
 import { type Inverse, NeedsVersion } from './undo.ts';
@@ -42,9 +44,14 @@ export class Forest {
   /** Counts changes, so that a scan notices that it has been overtaken. */
   #changes = 0;
   #isClosed = false;
+  readonly #finger: Finger;
+  /** The tree that the finger is on, and the count of changes after its last one. */
+  #fingerTree = '';
+  #fingerChanges = -1;
 
   constructor(pages: Pages) {
     this.pages = pages;
+    this.#finger = new Finger(pages);
     this.#writer = new TreeWriter(pages);
   }
 
@@ -115,6 +122,36 @@ export class Forest {
     const inverse = undo && { tree: change.tree, key: Buffer.from(change.key), value: undefined };
     this.#setRoot(change.tree, this.#applied(root, change, inverse));
     if (inverse !== undefined) undo?.push(inverse);
+  }
+
+  /**
+   * Applies the change that `change` stands on to `tree`, as `apply` does without `undo`, and half a microsecond sooner
+   * where the changes of a tree follow one another in the order of their keys.
+   * @throws StoreError `corrupt`
+   */
+  applyInOrder(tree: string, change: ChangeScanner): void {
+    if (!this.#applyByFinger(tree, change)) this.apply(changeAt(change, tree));
+  }
+
+  /** @returns false when the change is yet to be made */
+  #applyByFinger(tree: string, change: ChangeScanner): boolean {
+    if (change.kind === 'delete-range') return false;
+    const finger = this.#finger;
+    if (tree !== this.#fingerTree || this.#changes !== this.#fingerChanges) {
+      const root = this.root(tree);
+      if (root === undefined) return false;
+      finger.place(root);
+      this.#fingerTree = tree;
+    }
+    const { root } = finger;
+    const isMade = finger.make(change);
+    this.#changes += 1;
+    this.#fingerChanges = this.#changes;
+    if (finger.root !== root) {
+      this.#changed.add(tree);
+      this.#setRoot(tree, finger.root);
+    }
+    return isMade;
   }
 
   #applied(root: PageRef | undefined, change: PutOrDelete, inverse?: Inverse): PageRef | undefined {

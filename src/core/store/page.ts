@@ -21,7 +21,7 @@
  *                          can be let go of and its leaves not be read
  *     14    2   count      of cells; for kind 3, of bytes
  *     16    2   cells      where the lowest cell begins
- *     18    2   holes      bytes between the cells that removed cells left behind
+ *     18    2   holes      bytes between the cells that removed cells and longer values left behind
  *     20        the rest depends on the kind: node.ts (1, 2), long-value.ts (3), root.ts (4)
  *
  * A page without a prefix is the same in format 1 and 2: a file may hold pages of both, and a page of format 1

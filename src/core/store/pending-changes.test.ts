@@ -3,7 +3,7 @@ import { suite, test } from 'node:test';
 import { SeededRandom } from '../random/seeded-random.ts';
 import { StoreModel } from '../testing/store-contract.ts';
 import { PendingChanges } from './pending-changes.ts';
-import { encodeCommit } from './record.ts';
+import { changeAt, encodeCommit } from './record.ts';
 import type { Change } from './types.ts';
 
 const put = (key: string, value = '', tree = 'a'): Change => ({
@@ -22,7 +22,7 @@ const remove = (key: string, tree = 'a'): Change => ({
 /** What is given out, copied: it is valid during the call only. */
 function drained(pending: PendingChanges): Change[] {
   const changes: Change[] = [];
-  for (const _ of pending.drain((change) => changes.push(structuredClone(change))));
+  for (const _ of pending.drain((tree, change) => changes.push(structuredClone(changeAt(change, tree)))));
   return changes;
 }
 
@@ -58,6 +58,51 @@ suite('pending changes', () => {
     );
     assert.equal(pending.count, 0);
     assert.deepEqual(drained(pending), []);
+  });
+
+  test('keys that begin with others come behind them, and the bytes behind a key are none of it', () => {
+    const keys = [
+      '',
+      'a',
+      'a\0',
+      'a\0\0',
+      'ab',
+      'abc',
+      'abcd',
+      'abce',
+      'b',
+      'b\xff\xff\xff',
+      'b\xff\xff\xff\xff',
+    ];
+    // The value, which lies right behind the key, would put each of them elsewhere.
+    const found = keysOf(
+      drained(
+        pendingWith(
+          keys.toReversed().map((key) => put(key, '\xff\xff\xff\xff')),
+          3,
+        ),
+      ),
+    );
+    // Four bytes tell the order; those that differ later only keep that of the journal.
+    const late = ['b\xff\xff\xff\xff', 'b\xff\xff\xff'];
+    const equal = new Set(['a\0\0', 'a\0', 'a', ...late]);
+    assert.deepEqual(
+      found.filter((key) => !equal.has(key)),
+      keys.filter((key) => !equal.has(key)),
+    );
+    assert.deepEqual(found.toSorted(), keys.toSorted());
+    assert.ok(late.every((key) => found.indexOf(key) > found.indexOf('abce')));
+  });
+
+  test('changes of many trees that take turns stay with theirs', () => {
+    const names = Array.from({ length: 20 }, (_, index) => `tree ${index}`);
+    const changes = Array.from({ length: 400 }, (_, index) => put(`${index}`, '', names[(index * 7) % 20]));
+    const found = drained(pendingWith(changes, 13));
+    assert.equal(found.length, 400);
+    for (const change of found) {
+      const [key] = keysOf([change]);
+      assert.equal(change.tree, names[(Number(key) * 7) % 20]);
+    }
   });
 
   test('nothing of a tree passes a delete-range of it', () => {
@@ -102,7 +147,7 @@ suite('pending changes', () => {
     const keys: string[] = [];
     let turns = 0;
     let done = 0;
-    for (const step of pending.drain((change) => keys.push(...keysOf([change])))) {
+    for (const step of pending.drain((tree, change) => keys.push(...keysOf([changeAt(change, tree)])))) {
       turns += 1;
       done += step;
       assert.ok(step <= 1_000);

@@ -23,7 +23,7 @@ const DELETE = 2;
 const DELETE_RANGE = 3;
 const DELETE_TO_END = 4;
 
-const EMPTY = new Uint8Array(0);
+const EMPTY = Buffer.alloc(0);
 
 /** @throws StoreError `too-large`, naming what is */
 export function encodeCommit(changes: readonly Change[]): Buffer {
@@ -99,14 +99,15 @@ export class ChangeScanner {
   restEnd = 0;
   /** A delete-range to the end of the tree. */
   isOpenEnded = false;
-  #bytes: Uint8Array = EMPTY;
+  /** What `open` or `at` was given. */
+  bytes: Buffer = EMPTY;
   #at = 0;
   #end = 0;
   /** Changes left of the commit under way. */
   #left = 0;
 
-  open(bytes: Uint8Array, start: number = 0, end: number = bytes.length): void {
-    this.#bytes = bytes;
+  open(bytes: Buffer, start: number = 0, end: number = bytes.length): void {
+    this.bytes = bytes;
     this.#at = start;
     this.#end = end;
     this.#left = 0;
@@ -119,7 +120,7 @@ export class ChangeScanner {
   next(): boolean {
     while (this.#left === 0) {
       if (this.#at === this.#end) return false;
-      const format = this.#bytes[this.#skip(1)]!;
+      const format = this.bytes[this.#skip(1)]!;
       if (format !== FORMAT) throw newerRecord(format);
       this.#left = this.#uint32(this.#skip(4));
     }
@@ -129,8 +130,8 @@ export class ChangeScanner {
   }
 
   /** Stands on the change that `next` found to begin at `start` of `bytes`. */
-  at(bytes: Uint8Array, start: number): void {
-    this.#bytes = bytes;
+  at(bytes: Buffer, start: number): void {
+    this.bytes = bytes;
     this.#at = start;
     this.#end = bytes.length;
     this.#read();
@@ -138,7 +139,7 @@ export class ChangeScanner {
 
   #read(): void {
     this.start = this.#skip(3);
-    const code = this.#bytes[this.start]!;
+    const code = this.bytes[this.start]!;
     this.treeStart = this.#at;
     this.#skip(this.#uint16(this.start + 1));
     this.treeEnd = this.#at;
@@ -188,7 +189,7 @@ export class ChangeScanner {
   }
 
   #uint16(at: number): number {
-    return (this.#bytes[at]! << 8) | this.#bytes[at + 1]!;
+    return (this.bytes[at]! << 8) | this.bytes[at + 1]!;
   }
 
   #uint32(at: number): number {
@@ -196,8 +197,20 @@ export class ChangeScanner {
   }
 }
 
-/** The change that `scanner` stands on in `bytes`, with views of them. */
-export function changeAt(scanner: ChangeScanner, bytes: Uint8Array, tree: string): Change {
+/** Where the key begins of the change that begins at `start`, if the name of its tree has `nameBytes`. */
+export function keyStartOf(start: number, nameBytes: number): number {
+  return start + 1 + 2 + nameBytes + 2;
+}
+
+/** The length of that key. */
+export function keyBytesAt(bytes: Uint8Array, start: number, nameBytes: number): number {
+  const at = start + 1 + 2 + nameBytes;
+  return (bytes[at]! << 8) | bytes[at + 1]!;
+}
+
+/** The change that `scanner` stands on, with views of its bytes. */
+export function changeAt(scanner: ChangeScanner, tree: string): Change {
+  const { bytes } = scanner;
   const key = bytes.subarray(scanner.keyStart, scanner.keyEnd);
   const rest = bytes.subarray(scanner.restStart, scanner.restEnd);
   switch (scanner.kind) {
@@ -218,7 +231,7 @@ export function* decodeRecord(record: Uint8Array): IterableIterator<Change> {
   const bytes = Buffer.from(record.buffer, record.byteOffset, record.byteLength);
   const scanner = new ChangeScanner();
   for (scanner.open(bytes); scanner.next(); ) {
-    yield changeAt(scanner, bytes, treeName(bytes, scanner.treeStart, scanner.treeEnd));
+    yield changeAt(scanner, treeName(bytes, scanner.treeStart, scanner.treeEnd));
   }
 }
 

@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { type CallInfo, type Fault, SimulatedDisk } from '../files/simulated-files.ts';
+import { openFileJournal } from '../journal/file-journal.ts';
+import type { Journal, Position, ReadOptions, StoredBatch } from '../journal/types.ts';
+import { startWriter } from '../journal/writer.ts';
 import { SeededRandom } from '../random/seeded-random.ts';
 import { checkAndClose, StoreModel } from '../testing/store-contract.ts';
 import { SimulatedClock } from '../time/simulated-clock.ts';
+import { checkStoreFolder } from './check-folder.ts';
 import { PAGE_BYTES } from './limits.ts';
 import type { RecoveryProgress } from './replay-progress.ts';
 import { openStore, type StoreOptions } from './store.ts';
@@ -156,6 +160,20 @@ suite('recovery', () => {
     await judge(disk, 'after two interrupted starts');
   });
 
+  test('what the journal lends is used before it is used again', async () => {
+    const disk = await killedDisk(1);
+    const random = new SeededRandom(9);
+    const openJournal = async () =>
+      lending(await openFileJournal({ files: disk.files, folder: `${FOLDER}/journal`, random }));
+    const store = await openOn(disk, { ...SMALL, openJournal });
+    assert.ok(expected.matches(store, TREES));
+    disk.kill();
+    const damages: unknown[] = [];
+    await checkStoreFolder({ files: disk.files, folder: FOLDER, report: (damage) => damages.push(damage) });
+    assert.deepEqual(damages, [], 'the marks of both checkpoints are those of the journal');
+    await judge(disk, 'after a recovery from lent memory');
+  });
+
   test('progress rises from nothing to everything, at most ten times a second', async () => {
     const disk = await killedDisk(1);
     const told: (RecoveryProgress & { at: number })[] = [];
@@ -207,8 +225,6 @@ suite('recovery', () => {
 
   test('a record that no store has written stops the start, and names what is wrong', async () => {
     const disk = await killedDisk(1);
-    const { openFileJournal } = await import('../journal/file-journal.ts');
-    const { startWriter } = await import('../journal/writer.ts');
     const random = new SeededRandom(9);
     const journal = await openFileJournal({ files: disk.files, folder: `${FOLDER}/journal`, random });
     const writer = await startWriter(journal, { random });
@@ -219,6 +235,30 @@ suite('recovery', () => {
     await assert.rejects(openOn(disk), { code: 'newer-format' });
   });
 });
+
+/** Writes over each batch as soon as a reader who lets its memory be used again is through with it. */
+function lending(journal: Journal): Journal {
+  const read = async function* (from: Position, options: ReadOptions = {}): AsyncGenerator<StoredBatch[]> {
+    assert.equal(options.reuse, true);
+    const lent: Buffer[][] = [];
+    for await (const group of journal.read(from, options)) {
+      for (const batch of group) {
+        const chain = Buffer.from(batch.chain);
+        const records = batch.records.map((record) => Buffer.from(record));
+        yield [{ ...batch, chain, records }];
+        lent.push([chain, ...records]);
+        if (lent.length > 1) for (const bytes of lent.shift()!) bytes.fill(0xff);
+      }
+    }
+  };
+  return new Proxy(journal, {
+    get: (target, name) => {
+      if (name === 'read') return read;
+      const value = Reflect.get(target, name, target);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+}
 
 /** Ten milliseconds pass whenever somebody looks. */
 class TickingClock extends SimulatedClock {

@@ -22,13 +22,16 @@ import {
 } from './checkpoint.ts';
 import { StoreError } from './errors.ts';
 import { Forest } from './forest.ts';
-import { DIRTY_OVERRUN, REPLAYS_PER_ROOT } from './limits.ts';
+import { DIRTY_OVERRUN, REPLAY_GROUP_BYTES, REPLAYS_PER_ROOT } from './limits.ts';
 import { chain, readLongValue } from './long-value.ts';
 import { PageSet } from './page-set.ts';
 import { Pages } from './pages.ts';
 import { PendingChanges } from './pending-changes.ts';
 import { type RecoveryProgress, ReplayProgress } from './replay-progress.ts';
 import { type Root, readRoots, writeRoot } from './root.ts';
+
+/** Records are copied out of their group before the next is asked for. */
+const READING = { reuse: true, maxBytes: REPLAY_GROUP_BYTES } as const;
 
 export interface RecoveryOptions {
   readonly random: Random;
@@ -139,6 +142,11 @@ async function startProgress(
   );
 }
 
+/** A copy, for the memory that a batch lies in is used again. */
+function markOf({ position, epoch, chain }: Mark): Mark {
+  return { position, epoch, chain: Uint8Array.from(chain) };
+}
+
 /**
  * The journal's way into the trees.
  *
@@ -183,8 +191,8 @@ class Replay {
   async run(): Promise<RootState[]> {
     const { journal } = this.#context;
     try {
-      for await (const group of groupsAfter(journal, this.#roots[0]?.root.mark)) {
-        for (const batch of group) await this.#gather(batch);
+      for await (const group of groupsAfter(journal, this.#roots[0]?.root.mark, READING)) {
+        await this.#gatherAll(group);
         await turn();
       }
       await this.#apply();
@@ -193,19 +201,24 @@ class Replay {
     } finally {
       // Nobody may close the file under it.
       await this.#writing.catch(() => undefined);
+      this.#context.forest.pages.endRecycling();
     }
     await this.#writing;
     return this.#roots;
   }
 
-  async #gather(batch: StoredBatch): Promise<void> {
-    if (batch.kind === 'data') {
-      const bytes = frameBytesOf(batch.records);
-      if (!this.#pending.takes(bytes)) await this.#applyAndCheckpoint();
-      for (const record of batch.records) this.#pending.add(record);
-      this.#bytesSinceRoot += bytes;
+  async #gatherAll(group: readonly StoredBatch[]): Promise<void> {
+    for (const batch of group) {
+      if (batch.kind === 'data') {
+        const bytes = frameBytesOf(batch.records);
+        // Asked first, for a promise for each of millions of small batches costs more than they do.
+        if (!this.#pending.takes(bytes)) await this.#applyAndCheckpoint();
+        for (const record of batch.records) this.#pending.add(record);
+        this.#bytesSinceRoot += bytes;
+      }
+      this.#last = batch;
     }
-    this.#last = { position: batch.position, epoch: batch.epoch, chain: Uint8Array.from(batch.chain) };
+    this.#last = markOf(this.#last);
   }
 
   async #applyAndCheckpoint(): Promise<void> {
@@ -217,7 +230,7 @@ class Replay {
   #takeCheckpoint(): Promise<void> {
     this.#bytesSinceRoot = 0;
     this.#hasWrittenAhead = false;
-    const mark = this.#last;
+    const mark = markOf(this.#last);
     return this.#write(async () => {
       this.#roots = await writeCheckpoint(this.#context, this.#roots, async () => mark);
     });
@@ -228,8 +241,9 @@ class Replay {
     const { forest } = this.#context;
     const { position } = this.#last;
     this.#progress.begin(position, this.#pending.count);
-    for (const done of this.#pending.drain((change) => forest.apply(change))) {
+    for (const done of this.#pending.drain((tree, change) => forest.applyInOrder(tree, change))) {
       this.#progress.add(done);
+      forest.pages.recycle();
       if (this.#isFull()) await this.#write(() => this.#writeAhead());
       await turn();
     }

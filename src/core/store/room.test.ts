@@ -10,18 +10,23 @@ import { KEY_BYTES_MAX, PAGE_BYTES } from './limits.ts';
 import {
   cellBytes,
   freeBytes,
+  hasRoomForValue,
   insertChild,
+  insertLongValue,
   insertValue,
   keyBytes,
   keyCopy,
   keyView,
   leafCellBytes,
   lowerBound,
+  overwriteValue,
+  overwriteValueFrom,
   prefixArea,
   rebuild,
   removeCells,
   suffixBytes,
   usedBytes,
+  valueAt,
 } from './node.ts';
 import { BRANCH, clearPage, LEAF, Page } from './page.ts';
 import { Pages } from './pages.ts';
@@ -66,6 +71,26 @@ test('a leaf with a prefix looks as the file head draws it', () => {
   assert.equal(page.bytes.toString('latin1', PAGE_BYTES - 8, PAGE_BYTES - 2), 'users/');
   assert.equal(page.bytes.readUInt16BE(PAGE_BYTES - 2), 6);
   assert.deepEqual(keysOf(page), ['users/17', 'users/18', 'users/203']);
+});
+
+test('a value written over a longer one leaves a hole behind it', () => {
+  const page = newPage(LEAF);
+  add(page, bytes('k'), bytes('12345'));
+  assert.equal(hasRoomForValue(page, 0, 6), false);
+  assert.equal(hasRoomForValue(page, 0, 5), true);
+  const before = freeBytes(page);
+  overwriteValue(page, 0, bytes('abc'));
+  //                                        kind level count cells holes slot
+  assert.equal(page.bytes.toString('hex', 12, 22), '0200' + '0001' + '1ff4' + '0002' + '1ff4');
+  assert.equal(page.bytes.toString('hex', 0x1ff4), '0001' + '00000003' + '6b' + '616263' + '3435');
+  assert.equal(freeBytes(page), before + 2);
+  overwriteValueFrom(page, 0, bytes('..z..'), 2, 3);
+  assert.equal(page.bytes.toString('hex', 18, 20), '0004');
+  assert.equal(hasRoomForValue(page, 0, 3), false);
+  overwriteValue(page, 0, bytes('y'));
+  assert.equal(page.bytes.toString('latin1', valueAt(page, 0), valueAt(page, 0) + 1), 'y');
+  insertLongValue(page, 1, bytes('l'), 9_000, { number: 7, stamp: 8 });
+  assert.equal(hasRoomForValue(page, 1, 3), false, 'it lies elsewhere');
 });
 
 test('a branch with a prefix has none in its first cell', () => {

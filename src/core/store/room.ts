@@ -31,6 +31,9 @@ import {
 } from './node.ts';
 import { BRANCH, LEAF, type Page } from './page.ts';
 
+/** Below this a page looks for a neighbour to join. */
+export const JOIN_BELOW_BYTES = Math.floor(NODE_BYTES / 4);
+
 const HALF_BYTES = NODE_BYTES / 2;
 const EMPTY = Buffer.alloc(0);
 

@@ -4,6 +4,7 @@ import { createMemoryFiles } from '../files/memory-files.ts';
 import { SeededRandom } from '../random/seeded-random.ts';
 import { randomKey, randomValue } from '../testing/store-contract.ts';
 import { checkStore } from './check.ts';
+import { writePages } from './checkpoint.ts';
 import { Cursor } from './cursor.ts';
 import { Forest } from './forest.ts';
 import { freeBytes, keyBytes, NODE_BYTES, prefixArea, usedBytes } from './node.ts';
@@ -224,4 +225,31 @@ test('ranges deleted from a deep tree leave a sound tree, whatever their bounds'
     forest.apply({ kind: 'put', tree: 't', key: deepKey(from), value: bytes('again') });
     assert.deepEqual(await checkStore(forest, []), [], `${from} to ${to}, and one more`);
   }
+});
+
+test('the buffer of a page that has left the memory is used again, but not before that is allowed', async () => {
+  const file = await createMemoryFiles().open('/pages', 'open');
+  const pages = new Pages(file, 0, 7);
+  const made = Array.from({ length: 40 }, () => pages.create(LEAF, 0));
+  await writePages({ file, forest: new Forest(pages) }, made);
+  const readAll = (): Page[] => made.map(({ number, stamp }) => pages.read(number, stamp));
+  const numbersIn = (some: readonly Page[]): number[] => some.map((page) => page.view.getUint32(4));
+  const numbers = made.map(({ number }) => number);
+  pages.recycle();
+  const held = [...readAll(), ...readAll()];
+  assert.deepEqual(numbersIn(held), [...numbers, ...numbers], 'each is what it was');
+  pages.recycle();
+  const before = new Set(held.map(({ bytes }) => bytes));
+  const again = readAll();
+  assert.deepEqual(numbersIn(again), numbers);
+  assert.ok(
+    again.every(({ bytes }) => before.has(bytes)),
+    'no new memory is needed',
+  );
+  assert.notDeepEqual(numbersIn(held), [...numbers, ...numbers]);
+  pages.endRecycling();
+  for (let round = 0; round < 30; round += 1) readAll();
+  const later = [...readAll(), ...readAll()];
+  pages.recycle();
+  assert.deepEqual(numbersIn(later), [...numbers, ...numbers], 'whoever reads a page may hold on to it');
 });

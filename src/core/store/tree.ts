@@ -18,6 +18,7 @@ import {
   childSlot,
   childStamp,
   hasLongValue,
+  hasRoomForValue,
   holdsKey,
   insertChild,
   insertLongValue,
@@ -39,11 +40,18 @@ import {
 } from './node.ts';
 import { BRANCH, LEAF, type Page, type PageRef } from './page.ts';
 import type { Pages } from './pages.ts';
-import { commonBytes, divide, joinCells, joinedBytes, makeRoom, moveCells } from './room.ts';
+import {
+  commonBytes,
+  divide,
+  JOIN_BELOW_BYTES,
+  joinCells,
+  joinedBytes,
+  makeRoom,
+  moveCells,
+} from './room.ts';
+import { readChild, TreePath } from './tree-path.ts';
 import { type Inverse, NeedsVersion } from './undo.ts';
 
-/** Below this a page looks for a neighbour to join. */
-const JOIN_BELOW_BYTES = Math.floor(NODE_BYTES / 4);
 /** A joined page is at most so full, so that the next insertion does not divide it again. */
 const JOINED_BYTES_MAX = Math.floor((NODE_BYTES * 3) / 4);
 
@@ -91,10 +99,6 @@ export function valueIn(pages: Pages, leaf: Page, slot: number): Buffer {
   return value;
 }
 
-function readChild(pages: Pages, branch: Page, slot: number): Page {
-  return pages.read(childNumber(branch, slot), childStamp(branch, slot));
-}
-
 /** The child at `slot` of a writable branch, made writable. */
 function writableChild(pages: Pages, branch: Page, slot: number): Page {
   const child = readChild(pages, branch, slot);
@@ -106,11 +110,11 @@ function writableChild(pages: Pages, branch: Page, slot: number): Page {
 /** Changes trees. Holds the path of the change under way, and nothing between changes. */
 export class TreeWriter {
   readonly #pages: Pages;
-  /** Writable branches from the root down, and the slot that was followed in each. */
-  readonly #path: { branch: Page; slot: number }[] = [];
+  readonly #path: TreePath;
 
   constructor(pages: Pages) {
     this.#pages = pages;
+    this.#path = new TreePath(pages);
   }
 
   /**
@@ -120,13 +124,16 @@ export class TreeWriter {
    * @throws NeedsVersion when that is a long one; StoreError `corrupt`: then nothing has changed
    */
   put(root: Root, key: Uint8Array, value: Uint8Array, inverse?: Inverse): PageRef {
-    const found = root === undefined ? this.#start() : this.#locate(root, key);
+    const found = root === undefined ? this.#start() : this.#path.find(root, key);
     const slot = lowerBound(found, key);
     const isHeld = holdsKey(found, slot, key);
     if (isHeld && inverse !== undefined) this.#note(inverse, found, slot);
-    const leaf = this.#own(found);
+    const leaf = this.#path.own(found);
     if (isHeld) {
-      if (this.#overwrite(leaf, slot, key, value)) return this.#root(leaf);
+      if (hasRoomForValue(leaf, slot, value.length)) {
+        overwriteValue(leaf, slot, value);
+        return this.#path.root(leaf);
+      }
       this.#retireLongValue(leaf, slot);
       const { lastInserted } = leaf;
       removeCells(leaf, slot, slot + 1);
@@ -138,11 +145,11 @@ export class TreeWriter {
   /** Removes `key`. Parameters, result and errors as for `put`. */
   delete(root: Root, key: Uint8Array, inverse?: Inverse): Root {
     if (root === undefined) return root;
-    const found = this.#locate(root, key);
+    const found = this.#path.find(root, key);
     const slot = lowerBound(found, key);
     if (!holdsKey(found, slot, key)) return root;
     if (inverse !== undefined) this.#note(inverse, found, slot);
-    const leaf = this.#own(found);
+    const leaf = this.#path.own(found);
     this.#retireLongValue(leaf, slot);
     removeCells(leaf, slot, slot + 1);
     return this.#shrink(leaf);
@@ -157,53 +164,13 @@ export class TreeWriter {
   }
 
   #start(): Page {
-    this.#path.length = 0;
+    this.#path.clear();
     return this.#pages.create(LEAF, 0);
   }
 
   #note(inverse: Inverse, leaf: Page, slot: number): void {
     if (hasLongValue(leaf, slot)) throw new NeedsVersion();
     inverse.value = valueIn(this.#pages, leaf, slot);
-  }
-
-  /** Reads the path to the leaf that holds `key`, or would. */
-  #locate(root: PageRef, key: Uint8Array): Page {
-    this.#path.length = 0;
-    let page = this.#pages.read(root.number, root.stamp);
-    while (page.level > 0) {
-      const slot = childSlot(page, key);
-      this.#path.push({ branch: page, slot });
-      page = readChild(this.#pages, page, slot);
-    }
-    return page;
-  }
-
-  /** Makes the path writable, from the root to `leaf`. @returns the leaf */
-  #own(leaf: Page): Page {
-    let parent: { branch: Page; slot: number } | undefined;
-    for (const step of this.#path) {
-      step.branch = this.#writableBelow(parent, step.branch);
-      parent = step;
-    }
-    return this.#writableBelow(parent, leaf);
-  }
-
-  #writableBelow(parent: { branch: Page; slot: number } | undefined, page: Page): Page {
-    const writable = this.#pages.writable(page);
-    if (writable !== page && parent !== undefined) setChild(parent.branch, parent.slot, writable);
-    return writable;
-  }
-
-  /** The root of the path that ends in `leaf`. */
-  #root(leaf: Page): Page {
-    return this.#path[0]?.branch ?? leaf;
-  }
-
-  #overwrite(leaf: Page, slot: number, key: Uint8Array, value: Uint8Array): boolean {
-    if (hasLongValue(leaf, slot) || valueBytes(leaf, slot) !== value.length) return false;
-    if (isLong(key.length, value.length)) return false;
-    overwriteValue(leaf, slot, value);
-    return true;
   }
 
   #retireLongValue(leaf: Page, slot: number): void {
@@ -221,13 +188,13 @@ export class TreeWriter {
       insertLongValue(page, at, key, value.length, first);
       this.#noteLongValues(page);
     }
-    if (division === undefined) return this.#root(leaf);
+    if (division === undefined) return this.#path.root(leaf);
     return this.#insertIntoParent(leaf, separator(leaf, division.right), division.right);
   }
 
   #noteLongValues(leaf: Page): void {
     leaf.noteLongValues();
-    for (const { branch } of this.#path) branch.noteLongValues();
+    for (const { branch } of this.#path.steps) branch.noteLongValues();
   }
 
   /** Moves part of a full leaf to a new right neighbour, and tells where a new cell at `slot` now belongs. */
@@ -251,14 +218,14 @@ export class TreeWriter {
 
   /** Adds `right`, whose keys begin at `key`, behind `left` in the branch above. @returns the root */
   #insertIntoParent(left: Page, key: Uint8Array, right: Page): PageRef {
-    const step = this.#path.pop();
+    const step = this.#path.steps.pop();
     if (step === undefined) return this.#grow(left, key, right);
     const { branch, slot } = step;
     if (!makeRoom(branch, key, branchCellBytes(key.length))) {
       return this.#divideBranch(branch, slot + 1, key, right);
     }
     insertChild(branch, slot + 1, key, right);
-    return this.#root(branch);
+    return this.#path.root(branch);
   }
 
   /** Divides a full branch for `child` at `slot`. @returns the root */
@@ -290,8 +257,8 @@ export class TreeWriter {
   /** Removes or joins what has become too empty, from `leaf` upwards. @returns the root */
   #shrink(leaf: Page): Root {
     let page = leaf;
-    for (let step = this.#path.pop(); step !== undefined; step = this.#path.pop()) {
-      if (!this.#relieve(step.branch, step.slot, page)) return this.#root(step.branch);
+    for (let step = this.#path.steps.pop(); step !== undefined; step = this.#path.steps.pop()) {
+      if (!this.#relieve(step.branch, step.slot, page)) return this.#path.root(step.branch);
       page = step.branch;
     }
     return this.#withoutIdleRoots(page);
