@@ -227,6 +227,21 @@ function reading(make: Make): void {
     }
   });
 
+  test('what is read with reuse stays until the next group but one is asked for', async () => {
+    await using subject = await make();
+    const { journal } = subject;
+    const texts = Array.from({ length: 40 }, (_, index) => `${index} `.repeat(1 + ((index * 37) % 90)));
+    for (const text of texts) await add(journal, text);
+    const seen: string[] = [];
+    let before: StoredBatch[] = [];
+    for await (const group of journal.read(2, { maxBytes: 500, reuse: true })) {
+      seen.push(...textsOf(before).flat());
+      before = group;
+    }
+    seen.push(...textsOf(before).flat());
+    assert.deepEqual(seen, texts);
+  });
+
   test('a reader under way sees what is appended meanwhile, and never a hole', async () => {
     await using subject = await make();
     const { journal } = subject;
