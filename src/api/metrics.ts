@@ -6,7 +6,7 @@ export interface ApiMetrics {
   readonly cacheFailures: Counter;
   readonly events: Counter;
   readonly eventFailures: Counter;
-  /** @param route its name in the route table, or `none` */
+  /** @param route its name in the route table, `none`, or `foreign-host` when it was refused for that */
   answered(route: string, status: number, seconds: number): void;
 }
 

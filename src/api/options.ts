@@ -31,6 +31,12 @@ export interface ApiOptions {
   /** http://accessKeyId:secretAccessKey@host:port; needed when there is a bucket for files. */
   readonly objectsUrl?: string;
   readonly objectsRegion: string;
+  /**
+   * Names that the API is called by, beside addresses, names without a dot and those that nobody can own (`localhost`,
+   * `a.test`): `shop.example.com`, `*.shop.example.com`, or `*` for all. Another Host is refused on loopback, where web
+   * pages could reach it by names of their own; elsewhere only once this is given.
+   */
+  readonly allowedHosts?: readonly string[];
   /** Answers `GET /metrics`, in Prometheus' text format; without it there is no such resource. */
   readonly metricsText?: () => Promise<string>;
   readonly limits?: Partial<ApiLimits>;

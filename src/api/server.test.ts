@@ -6,15 +6,18 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Observatory, silentLog } from '../core/observe/observer.ts';
 import { SeededRandom } from '../core/random/seeded-random.ts';
+import { testHost } from '../core/testing/host.ts';
 import { SimulatedClock } from '../core/time/simulated-clock.ts';
 import { HttpError } from '../http/index.ts';
 import { assignmentsOf, fromUrl, rowsOf } from './columns.ts';
 import type { Column, Database, QueryResult, SqlValue } from './database.ts';
-import { responseOf } from './errors.ts';
+import { ApiError, responseOf } from './errors.ts';
 import { DEFAULT_API_LIMITS } from './limits.ts';
 import { createApiMetrics } from './metrics.ts';
+import { DEFAULT_API_OPTIONS } from './options.ts';
 import { type Event, Outbox } from './outbox.ts';
 import { type Cache, RowCache } from './row-cache.ts';
+import { startApi } from './server.ts';
 
 const columns: Column[] = [
   { name: 'id', type: 'int4' },
@@ -96,6 +99,24 @@ for (const [thrown, status, leaks] of failures) {
     );
   });
 }
+
+test('a name that is no host name is refused before anything is connected', async () => {
+  for (const name of ['', 'a:80', 'http://a.test', '*a.test', '::1']) {
+    const options = {
+      ...DEFAULT_API_OPTIONS,
+      databaseUrl: 'postgres://127.0.0.1:1/a',
+      allowedHosts: ['a', name],
+    };
+    await assert.rejects(
+      startApi(options, testHost('api')),
+      (thrown) =>
+        thrown instanceof ApiError &&
+        thrown.code === 'bad-option' &&
+        /^allowedHosts has ".*", which is no host name$/.test(thrown.message),
+      name,
+    );
+  }
+});
 
 function memoryCache(): Cache & { values: Map<string, string>; broken: boolean } {
   const values = new Map<string, string>();

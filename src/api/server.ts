@@ -3,9 +3,11 @@
  */
 import { messageOf } from '../core/errors.ts';
 import type { Health, Host, RunningService } from '../core/lifecycle.ts';
+import { createHostRule, type HostRule, isAllowedHost } from '../http/access/index.ts';
 import {
   createRouter,
   type Handler,
+  HttpError,
   type HttpRequest,
   type HttpResponse,
   type Router,
@@ -68,8 +70,9 @@ export async function startApi(options: ApiOptions, host: Host): Promise<Api> {
   addDescription(router, tables);
   for (const [name, table] of tables) addTable(router, name, table, limits);
   if (behind.files !== undefined) addFiles(router, new FilesApi(behind.files, limits), limits);
-  const handler = observed(router, metrics, options, host);
-  const { name, httpLimits = {} } = options;
+  const { name, allowedHosts, httpLimits = {} } = options;
+  const answersTo = createHostRule({ allowedHosts, address: () => server.endpoint.address });
+  const handler = observed(router, answersTo, metrics, options, host);
   const server = await startHttpServer({ host, address: options, handler, name, limits: httpLimits });
   undo.defer(() => server.close(0));
   const resources = undo.move();
@@ -104,6 +107,10 @@ function checkOptions(options: ApiOptions): void {
   if (options.filesBucket !== '' && options.objectsUrl === undefined) {
     throw new ApiError('bad-option', 'there is a bucket for files, but no objectsUrl');
   }
+  const notAHost = options.allowedHosts?.find((name) => !isAllowedHost(name));
+  if (notAHost !== undefined) {
+    throw new ApiError('bad-option', `allowedHosts has ${JSON.stringify(notAHost)}, which is no host name`);
+  }
 }
 
 async function connect(options: ApiOptions, host: Host, undo: AsyncDisposableStack): Promise<Behind> {
@@ -136,13 +143,21 @@ function coded(router: Router): (request: HttpRequest, route: string) => ReturnT
 }
 
 /** Errors become problems, every answer carries who gave it and its request's id, and is counted and left as a span. */
-function observed(router: Router, metrics: ApiMetrics, options: ApiOptions, host: Host): Handler {
+function observed(
+  router: Router,
+  answersTo: HostRule,
+  metrics: ApiMetrics,
+  options: ApiOptions,
+  host: Host,
+): Handler {
   const handler = coded(router);
   return async (request) => {
     const startMs = host.clock.now();
     const startedAtMs = host.clock.monotonic();
-    const route = routeName(router, request);
-    const response = await answer(() => handler(request, route), request, host);
+    const isOurs = answersTo(request.headers);
+    const route = isOurs ? routeName(router, request) : 'foreign-host';
+    const give = isOurs ? () => handler(request, route) : refuseHost;
+    const response = await answer(give, request, host);
     const durationMs = host.clock.monotonic() - startedAtMs;
     metrics.answered(route, response.status, durationMs / 1_000);
     host.observer.span({
@@ -159,6 +174,11 @@ function observed(router: Router, metrics: ApiMetrics, options: ApiOptions, host
     ] as const;
     return { ...response, headers: [...(response.headers ?? []), ...trace] };
   };
+}
+
+/** Another name than ours leads here: one of a web page, perhaps. RFC 9110 section 15.5.20. */
+function refuseHost(): never {
+  throw new HttpError(421, 'Host is no name of this server; allowedHosts lists those that are');
 }
 
 /** Known before the router knows, as what codes must see a request first: a microsecond, beside a query. */

@@ -8,6 +8,7 @@ export class BalancerError extends OctetError<'bad-configuration' | 'no-such-ser
 
 export const REFUSALS = {
   'no-route': { status: 404, proxyStatus: 'destination_not_found' },
+  'foreign-host': { status: 421, proxyStatus: 'http_request_denied' },
   'no-server': { status: 503, proxyStatus: 'destination_unavailable' },
   'connect-failed': { status: 502, proxyStatus: 'connection_refused' },
   'connect-timeout': { status: 504, proxyStatus: 'connection_timeout' },

@@ -1,4 +1,5 @@
 /** How a balancer is configured: plain values, checked once at the start. */
+import { isAllowedHost, isHostName } from '../http/access/index.ts';
 import type { RouteOptions } from './engine/routes.ts';
 import { BalancerError } from './errors.ts';
 
@@ -32,6 +33,12 @@ export interface BalancerOptions {
   readonly routes: readonly RouteOptions[];
   /** Our name in Via and Proxy-Status; a request that bears it already has come in a circle. */
   readonly name: string;
+  /**
+   * Names that clients call us by, beside the hosts of the routes, addresses, names without a dot and those that nobody
+   * can own (`localhost`, `a.test`): `shop.example.com`, `*.shop.example.com`, or `*` for all. Another Host is refused on
+   * loopback, where web pages could reach us by names of their own; elsewhere only once this is given.
+   */
+  readonly allowedHosts?: readonly string[];
   /** Addresses of proxies in front of us, whose X-Forwarded-… and Forwarded fields are believed and extended. */
   readonly trustedProxies: readonly string[];
   /** Time to connect to a server, milliseconds. */
@@ -63,6 +70,9 @@ export const DEFAULT_BALANCER_OPTIONS: BalancerOptions = {
 export function checkOptions(options: BalancerOptions): void {
   for (const [name, pool] of Object.entries(options.pools)) checkPool(name, pool);
   for (const [at, route] of options.routes.entries()) checkRoute(`routes[${at}]`, route, options);
+  const notAHost = options.allowedHosts?.find((name) => !isAllowedHost(name));
+  if (notAHost !== undefined)
+    throw bad('allowedHosts', `has ${JSON.stringify(notAHost)}, which is no host name`);
   if (!isName(options.name)) throw bad('name', 'is letters, digits, dots and hyphens');
 }
 
@@ -85,6 +95,8 @@ function checkPool(name: string, pool: PoolOptions): void {
 }
 
 function checkRoute(place: string, route: RouteOptions, options: BalancerOptions): void {
+  if (route.host !== undefined && !isHostName(route.host))
+    throw bad(`${place}.host`, `is ${JSON.stringify(route.host)}, which is no host name`);
   if (!route.pathPrefix.startsWith('/')) throw bad(`${place}.pathPrefix`, 'does not begin with a slash');
   if (options.pools[route.pool] === undefined)
     throw bad(`${place}.pool`, `names ${route.pool}, which is no pool`);

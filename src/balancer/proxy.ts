@@ -5,6 +5,7 @@
 import { messageOf } from '../core/errors.ts';
 import type { Host } from '../core/lifecycle.ts';
 import type { Connection } from '../core/net/network.ts';
+import type { HostRule } from '../http/access/index.ts';
 import {
   type Body,
   type ClientRequest,
@@ -30,6 +31,7 @@ import { joinConnections } from './tunnel.ts';
 
 export interface ProxyParts {
   readonly options: BalancerOptions;
+  readonly answersTo: HostRule;
   readonly host: Pick<Host, 'clock' | 'observer'>;
   readonly pools: ReadonlyMap<string, Pool>;
   readonly client: HttpClient;
@@ -85,7 +87,14 @@ export class ReverseProxy {
 
   #route(journey: Journey): HttpResponse | Promise<HttpResponse> {
     const { request } = journey;
-    const { name } = this.#parts.options;
+    const { answersTo, options } = this.#parts;
+    if (!answersTo(request.headers)) {
+      return this.#refuse(
+        journey,
+        'foreign-host',
+        'Host is no name of this server; allowedHosts lists those that are',
+      );
+    }
     if (disguisedField(request.headers) !== undefined) {
       return this.#refuse(
         journey,
@@ -95,7 +104,7 @@ export class ReverseProxy {
     }
     if (hasDotSegment(request.path))
       return this.#refuse(journey, 'malformed-request', 'the path has a dot segment');
-    if (isLoop(request.headers, name))
+    if (isLoop(request.headers, options.name))
       return this.#refuse(journey, 'loop', 'the request has been here before');
     const hops = hopsLeft(request);
     if (hops === 'malformed') return this.#refuse(journey, 'malformed-request', 'Max-Forwards is no number');

@@ -1,6 +1,7 @@
 /** Listeners, pools and checks put together. */
 import type { Health, Host, RunningService } from '../core/lifecycle.ts';
 import type { Endpoint, TlsIdentity } from '../core/net/network.ts';
+import { createHostRule } from '../http/access/index.ts';
 import {
   createHttpClient,
   DEFAULT_HTTP_LIMITS,
@@ -114,7 +115,19 @@ class BalancerService implements Balancer {
       return health === undefined ? [] : [new HealthChecker(pool, health, host, this.#checkClient)];
     });
     const metrics = new BalancerMetrics(host.observer);
-    this.#proxy = new ReverseProxy({ options, host, pools: this.#pools, client: this.#client, metrics });
+    const answersTo = createHostRule({
+      allowedHosts: options.allowedHosts,
+      served: options.routes.flatMap((route) => route.host ?? []),
+      address: () => this.#front!.endpoint.address,
+    });
+    this.#proxy = new ReverseProxy({
+      options,
+      answersTo,
+      host,
+      pools: this.#pools,
+      client: this.#client,
+      metrics,
+    });
     for (const pool of this.#pools.values()) {
       const help = 'Servers that get requests';
       host.observer.metrics.gauge(

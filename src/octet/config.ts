@@ -3,6 +3,7 @@
  * Types, checks and defaults all come from this one schema.
  */
 import * as v from 'valibot';
+import { isAllowedHost, isHostName } from '../http/access/index.ts';
 import type { HttpLimits } from '../http/index.ts';
 
 export const SERVICE_NAMES = [
@@ -41,6 +42,14 @@ const list = () => v.optional(v.array(v.string()), []);
 const count = (standard: number) =>
   v.optional(v.pipe(v.number(), v.integer(), v.minValue(0, 'must not be negative')), standard);
 const flag = (standard: boolean) => v.optional(v.boolean(), standard);
+
+const hostName = (isOne: (text: string) => boolean) =>
+  v.pipe(
+    v.string(),
+    v.check(isOne, ({ input }) => `${JSON.stringify(input)} is no host name`),
+  );
+/** Names that clients call a listener by: `shop.example.com`, `*.shop.example.com`, or `*` for all. */
+const allowedHosts = v.optional(v.array(hostName(isAllowedHost)));
 
 /** Bounds of each durable service's store: the more, the fewer checkpoints, and the longer a start after a crash. */
 const storage = v.strictObject({
@@ -192,6 +201,8 @@ const api = v.strictObject({
   tables: v.optional(v.record(v.string(), table), {}),
   /** The bucket behind /files; '' for none. */
   filesBucket: text(''),
+  /** As the balancer's, whose names are the API's too. */
+  allowedHosts,
   /** Where the other services are; those of the same process when absent. */
   databaseUrl: v.optional(v.string()),
   cacheUrl: v.optional(v.string()),
@@ -207,7 +218,7 @@ const pool = v.strictObject({
 });
 
 const route = v.strictObject({
-  host: v.optional(v.string()),
+  host: v.optional(hostName(isHostName)),
   pathPrefix: v.string(),
   pool: v.string(),
   /** Takes the prefix off the path sent on. */
@@ -221,6 +232,11 @@ const balancer = v.strictObject({
   managementPort: port(8079),
   pools: v.optional(v.record(v.string(), pool), { api: {} }),
   routes: v.optional(v.array(route), [{ pathPrefix: '/', pool: 'api' }]),
+  /**
+   * Names that it is called by beside those of its routes. On loopback all others are refused that somebody could own;
+   * beyond, all are served until names are listed.
+   */
+  allowedHosts,
 });
 
 const consoleService = v.strictObject({

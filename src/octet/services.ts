@@ -11,6 +11,7 @@ import { messageOf } from '../core/errors.ts';
 import { systemFiles } from '../core/files/system-files.ts';
 import type { Host, RunningService } from '../core/lifecycle.ts';
 import type { OctetConfig, ServiceName } from './config.ts';
+import { apiHosts } from './hosts.ts';
 import { portOf } from './ports.ts';
 import { type Endpoints, hostPort, serviceEnv } from './urls.ts';
 
@@ -141,7 +142,8 @@ export const starters: Readonly<Record<ServiceName, Starter>> = {
   async api(context) {
     const { startApi, DEFAULT_API_OPTIONS } = await import('../api/index.ts');
     const { config } = context;
-    const { port, instances, tables, filesBucket, ...urls } = config.api;
+    const { port, instances, tables, filesBucket, allowedHosts: _, ...urls } = config.api;
+    const allowedHosts = apiHosts(config);
     for (let index = 0; index < instances; index++) {
       const name = `api-${index + 1}`;
       const options = {
@@ -152,6 +154,7 @@ export const starters: Readonly<Record<ServiceName, Starter>> = {
         name,
         tables,
         filesBucket,
+        ...(allowedHosts === undefined ? {} : { allowedHosts }),
         objectsRegion: config.objects.region,
         metricsText: context.metricsText,
         httpLimits: config.http,
@@ -163,6 +166,7 @@ export const starters: Readonly<Record<ServiceName, Starter>> = {
   async balancer(context) {
     const { startBalancer, DEFAULT_BALANCER_OPTIONS } = await import('../balancer/index.ts');
     const { config } = context;
+    const { allowedHosts } = config.balancer;
     const pools: Record<string, PoolOptions> = {};
     for (const [name, pool] of Object.entries(config.balancer.pools)) {
       const servers = pool.servers.length > 0 ? pool.servers : serversOf(context, name);
@@ -176,6 +180,7 @@ export const starters: Readonly<Record<ServiceName, Starter>> = {
       managementPort: portOf(config, config.balancer.managementPort),
       pools,
       routes: config.balancer.routes as RouteOptions[],
+      ...(allowedHosts === undefined ? {} : { allowedHosts }),
       httpLimits: config.http,
     };
     context.keep(await startBalancer(options, context.host('balancer')));

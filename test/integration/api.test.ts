@@ -1,6 +1,7 @@
 /** The API over the real services, by fetch: what a web application would do with it. */
 import assert from 'node:assert/strict';
 import { get, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
+import { connect as connectTcp } from 'node:net';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { brotliDecompressSync, gunzipSync, gzipSync } from 'node:zlib';
@@ -109,6 +110,52 @@ test('SQL in names and values stays a value', async () => {
 test('a form of a foreign page is not taken for JSON', async () => {
   const answer = await call('POST', '/api/spells', '{"name":"csrf"}', { 'content-type': 'text/plain' });
   assert.equal(answer.status, 415);
+});
+
+/** What the API says to a request of the bytes that are given, whatever Host they name. */
+async function said(head: string, body = ''): Promise<string> {
+  const { port } = new URL(octet.env['API_URL'] ?? '');
+  const socket = connectTcp(Number(port), '127.0.0.1');
+  socket.write(
+    `${head}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+  );
+  let answer = '';
+  for await (const bytes of socket) answer += String(bytes);
+  return answer;
+}
+
+test('a page that made its name lead here reads and changes nothing', async () => {
+  const created = await call('POST', '/api/spells', { name: 'rebound', power: 3 });
+  const location = `/api/spells/${created.body['id']}`;
+  for (const name of ['evil.example.com', 'EVIL.example.com:80', '127.0.0.1.evil.example.com', '0x7f.1']) {
+    for (const [line, body] of [
+      [`GET ${location}`, ''],
+      [`PATCH ${location}`, '{"power":4}'],
+      [`DELETE ${location}`, ''],
+      ['POST /api/spells', '{"name":"rebound"}'],
+      ['PUT /files/rebound', 'x'],
+      ['GET /openapi.json', ''],
+      ['GET /metrics', ''],
+      ['GET /healthz', ''],
+      ['GET /nowhere', ''],
+    ] as const) {
+      const answer = await said(`${line} HTTP/1.1\r\nHost: ${name}\r\nOrigin: http://${name}`, body);
+      assert.match(answer, /^HTTP\/1\.1 421 Misdirected Request\r\n/, `${line} ${name}`);
+      assert.match(answer, /\r\nContent-Type: application\/problem\+json\r\n/);
+      assert.match(answer, /\r\nX-Served-By: api-1\r\n/);
+      assert.match(answer, /"detail":"[^"]*allowedHosts/);
+      assert.doesNotMatch(answer, /evil|0x7f/i);
+    }
+  }
+  const found = await call('GET', '/api/spells?name=rebound');
+  assert.deepEqual(
+    (found.body['items'] as { power: number }[]).map(({ power }) => power),
+    [3],
+  );
+  assert.equal((await call('GET', '/files/rebound')).status, 404);
+  for (const name of ['127.0.0.1:8081', 'localhost', '[::1]:1', 'api', 'spells.test'])
+    assert.match(await said(`GET ${location} HTTP/1.1\r\nHost: ${name}`), /^HTTP\/1\.1 200 /, name);
+  assert.match(await said('GET /healthz HTTP/1.0'), /^HTTP\/1\.1 200 /);
 });
 
 test('each write is told, with its id and the id of its request', async () => {
@@ -293,6 +340,7 @@ test('metrics, in the text that Prometheus reads', async () => {
     'files.read 206',
     'none 404',
     'none 405',
+    'foreign-host 421',
   ])
     assert.ok(routes.includes(expected), expected);
 });

@@ -110,6 +110,40 @@ test('a bound of HTTP that is none, or would say nothing, is refused', async () 
   );
 });
 
+test('names that the balancer answers to are the API’s too, and no others', async () => {
+  const { routes } = spells.balancer;
+  await using octet = await startOctet({
+    ...spells,
+    baseDir,
+    balancer: {
+      ...spells.balancer,
+      routes: [...routes, { host: 'api.example.org', pathPrefix: '/', pool: 'api' }],
+      allowedHosts: ['shop.example.com', '*.b.example.com'],
+    },
+    api: { ...spells.api, allowedHosts: ['own.example.net'] },
+  });
+  const ask = (service: string, host: string, request = 'GET /api/spells') => {
+    const { port = 0 } = octet.endpoints(service)?.['main'] ?? {};
+    return answerTo(port, `${request} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
+  };
+  const through = ['shop.example.com', 'a.b.example.com:8080', 'api.example.org', 'spells.test', '127.0.0.1'];
+  for (const host of through) {
+    for (const service of ['balancer', 'api-1', 'api-2'])
+      assert.match(await ask(service, host), /^HTTP\/1\.1 200 /, `${service} ${host}`);
+  }
+  for (const service of ['balancer', 'api-1', 'api-2'])
+    assert.match(await ask(service, 'evil.example.com'), /^HTTP\/1\.1 421 /, service);
+  assert.match(await ask('api-1', 'own.example.net'), /^HTTP\/1\.1 200 /);
+  assert.match(await ask('balancer', 'own.example.net'), /^HTTP\/1\.1 421 [\s\S]*"foreign-host"/);
+});
+
+test('a name that is no host name is refused at the start', async () => {
+  await assert.rejects(
+    startOctet({ balancer: { allowedHosts: ['shop.example.com:8080'] } }),
+    /balancer\.allowedHosts\.0 in the options: "shop\.example\.com:8080" is no host name/,
+  );
+});
+
 /** All that comes back until the server closes. */
 async function answerTo(port: number, request: string): Promise<string> {
   const socket = connect(port, '127.0.0.1');

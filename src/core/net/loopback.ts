@@ -9,7 +9,8 @@ export function isLoopback(address: string): boolean {
   return octets.length === 4 && octets[0] === '127' && octets.every(isOctet);
 }
 
+/** Plain and decimal, as sockets and URLs spell it: `0x1` and `1e1` are names, and `010` is 8 or 10. */
 function isOctet(text: string): boolean {
   const value = Number(text);
-  return text !== '' && text.length <= 3 && Number.isInteger(value) && value >= 0 && value <= 255;
+  return value >= 0 && value <= 255 && String(value) === text;
 }

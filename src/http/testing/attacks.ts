@@ -274,6 +274,7 @@ const REQUESTS: readonly Case[] = [
   ['Host with no address in brackets', request('GET / HTTP/1.1', 'Host: [a]')],
   ['Host with too many groups', request('GET / HTTP/1.1', 'Host: [1:2:3:4:5:6:7:8:9]')],
   ['Host with two gaps', request('GET / HTTP/1.1', 'Host: [1::2::3]')],
+  ['Host with a signed octet', request('GET / HTTP/1.1', 'Host: [::-1.0.0.1]')],
   ['Host with a zone', request('GET / HTTP/1.1', 'Host: [fe80::1%25eth0]')],
   ['Host with text behind an address', request('GET / HTTP/1.1', 'Host: [::1]a')],
   // Expectations.

@@ -117,11 +117,15 @@ function groupsOf(text: string, mayEndInIpv4: boolean): number {
   return hex.every((group) => isHex(group, 4)) ? groups.length + (ipv4 ? 1 : 0) : -1;
 }
 
-function isIpv4(text: string): boolean {
+/** IPv4address: four octets, plain and decimal. RFC 3986 section 3.2.2. */
+export function isIpv4(text: string): boolean {
   const octets = text.split('.');
-  return (
-    octets.length === 4 && octets.every((octet) => decimal(octet) <= 255 && String(decimal(octet)) === octet)
-  );
+  return octets.length === 4 && octets.every(isOctet);
+}
+
+function isOctet(text: string): boolean {
+  const value = decimal(text);
+  return value >= 0 && value <= 255 && String(value) === text;
 }
 
 function isHex(text: string, maxDigits: number): boolean {
