@@ -110,4 +110,27 @@ suite('a lean socket', () => {
     server.close();
     await once(server, 'close');
   });
+
+  test('tells nobody to write more once it has ended or is destroyed', async () => {
+    for (const stop of ['end', 'destroy'] as const) {
+      const { server, client, socket } = await accepted();
+      const lean = new LeanSockets().adopt(socket, () => undefined) as LeanSocket;
+      client.pause();
+      assert.equal(lean.write(Buffer.alloc(8 * 1024 * 1024)), false);
+      let drains = 0;
+      lean.on('drain', () => drains++);
+      const over = stop === 'end' ? once(lean, 'finish') : once(lean, 'close');
+      lean[stop]();
+      client.on('data', () => undefined);
+      client.on('error', () => undefined);
+      client.resume();
+      await over;
+      assert.equal(lean.unsentBytes, 0);
+      assert.equal(drains, 0, stop);
+      client.destroy();
+      lean.destroy();
+      server.close();
+      await once(server, 'close');
+    }
+  });
 });

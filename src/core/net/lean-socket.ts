@@ -90,7 +90,7 @@ export class LeanSocket extends net.Socket {
     }
     if (!this.#needsDrain) return;
     this.#needsDrain = false;
-    // With more in the queue by now, the stream tells when that is out.
-    if (!this.writableNeedDrain) this.emit('drain');
+    // With more in the queue by now, the stream tells when that is out; nobody may write more to what has ended.
+    if (this.writable && !this.writableNeedDrain) this.emit('drain');
   };
 }
