@@ -33,6 +33,33 @@ suite('a lean socket', () => {
     await once(server, 'close');
   });
 
+  test('gives chunks that keep little more than themselves', async () => {
+    const { server, client, socket } = await accepted();
+    const chunks: Buffer[] = [];
+    const adopted = new LeanSockets().adopt(socket, (chunk) => {
+      chunks.push(chunk);
+      adopted?.emit('received');
+    }) as LeanSocket;
+    adopted.resume();
+    const sizes = [1, 100, 1_024, 1_025, 5_000, ...Array<number>(20).fill(1_000)];
+    for (const [index, size] of sizes.entries()) {
+      client.write(Buffer.alloc(size, index));
+      await once(adopted, 'received');
+    }
+    assert.deepEqual(
+      chunks.map((chunk) => chunk.length),
+      sizes,
+    );
+    // What came later has not been written over what came before.
+    for (const [index, chunk] of chunks.entries()) assert.ok(chunk.every((byte) => byte === index));
+    for (const { buffer, length } of chunks)
+      assert.ok(buffer.byteLength <= Math.max(8_192, length), `${length} bytes keep ${buffer.byteLength}`);
+    client.destroy();
+    adopted.destroy();
+    server.close();
+    await once(server, 'close');
+  });
+
   test('leaves a socket alone whose handle is not what is expected', async () => {
     const { server, client, socket } = await accepted();
     const sockets = new LeanSockets();

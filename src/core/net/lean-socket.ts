@@ -19,6 +19,13 @@ import net from 'node:net';
 /** As much as node:net asks the operating system for in the ordinary way. */
 const READ_BYTES = 65_536;
 
+/**
+ * Chunks up to so much are cut from slabs. Who keeps one, such as half a head, keeps its slab; so slabs are small, or ten
+ * thousand connections that never finish a head would keep much more than they sent (Node's own pool has 64 KiB).
+ */
+const CUT_BYTES_MAX = 1_024;
+const SLAB_BYTES = 8_192;
+
 /** Takes what a socket received; the bytes are the receiver's to keep. */
 export type Receive = (chunk: Buffer) => void;
 
@@ -26,6 +33,8 @@ export type Receive = (chunk: Buffer) => void;
 export class LeanSockets {
   /** One is enough: reads are synchronous and never within each other. */
   readonly #buffer = Buffer.allocUnsafeSlow(READ_BYTES);
+  #slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
+  #slabUsedBytes = 0;
 
   /** An unconnected socket. */
   create(receive: Receive): net.Socket {
@@ -51,12 +60,27 @@ export class LeanSockets {
     return {
       buffer: this.#buffer,
       callback: (count) => {
-        const chunk = Buffer.allocUnsafe(count);
-        this.#buffer.copy(chunk, 0, 0, count);
-        receive(chunk);
+        receive(count > CUT_BYTES_MAX ? this.#copied(count) : this.#cut(count));
         return true;
       },
     };
+  }
+
+  #copied(count: number): Buffer {
+    const chunk = Buffer.allocUnsafeSlow(count);
+    this.#buffer.copy(chunk, 0, 0, count);
+    return chunk;
+  }
+
+  #cut(count: number): Buffer {
+    if (this.#slabUsedBytes + count > SLAB_BYTES) {
+      this.#slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
+      this.#slabUsedBytes = 0;
+    }
+    const from = this.#slabUsedBytes;
+    this.#slabUsedBytes += count;
+    this.#buffer.copy(this.#slab, from, 0, count);
+    return this.#slab.subarray(from, this.#slabUsedBytes);
   }
 }
 
