@@ -1,5 +1,6 @@
 /** Sockets ⇄ sessions: reads, steps, writes once per read, and waits for what a step asks for. */
 import type { Host, RunningService, ServiceState } from '../core/lifecycle.ts';
+import { isLoopback } from '../core/net/loopback.ts';
 import type { Connection, Endpoint, Listener, TlsIdentity } from '../core/net/network.ts';
 import type { Timer } from '../core/time/clock.ts';
 import { Database } from './engine/database.ts';
@@ -66,10 +67,6 @@ export async function startDatabase(options: DatabaseOptions, host: Host): Promi
     await store.close();
     throw thrown;
   }
-}
-
-function isLoopback(address: string): boolean {
-  return address === 'localhost' || address === '::1' || /^127\./.test(address);
 }
 
 class DatabaseServer implements RunningDatabase {

@@ -191,6 +191,15 @@ export function connectionLimits(limits: HttpLimits): ConnectionLimits {
   };
 }
 
+/** What a connection remembers of its last messages, to compare the next ones with (wire/fields-memo.ts,
+ * wire/response-fields.ts). */
+export const MEMO_LIMITS = {
+  /** Longer ones are read or written each time: what is kept here is kept by every idle connection. */
+  keptBytes: 2_048,
+  /** After so many in a row that were not the same, a connection is not asked again. */
+  misses: 4,
+} as const;
+
 /** Bounds of `content/`: of what a message says about its representation, and of what is done to one. */
 export const CONTENT_LIMITS = {
   /** Elements of one Accept, Accept-Encoding or Accept-Language, empty ones counted; a longer list counts as absent.

@@ -11,20 +11,11 @@
  *
  * node:net offers the reading as `onread`, for sockets that connect. Sockets that a server accepts are made by node:net
  * itself and without it, so theirs is made again around the same handle. The handle is a private field of Node; where it
- * is not as it was in versions 20 to 26, the socket stays as it is.
+ * is not as it was in versions 20 and 26, the socket stays as it is.
  */
 import { Buffer } from 'node:buffer';
 import net from 'node:net';
-
-/** As much as node:net asks the operating system for in the ordinary way. */
-const READ_BYTES = 65_536;
-
-/**
- * Chunks up to so much are cut from slabs. Who keeps one, such as half a head, keeps its slab; so slabs are small, or ten
- * thousand connections that never finish a head would keep much more than they sent (Node's own pool has 64 KiB).
- */
-const CUT_BYTES_MAX = 1_024;
-const SLAB_BYTES = 8_192;
+import { CUT_BYTES_MAX, READ_BYTES, SLAB_BYTES } from './limits.ts';
 
 /** Takes what a socket received; the bytes are the receiver's to keep. */
 export type Receive = (chunk: Buffer) => void;

@@ -7,13 +7,10 @@
  *
  * A client whose fields differ each time (a length, a trace) is not asked again after a few requests.
  */
+import { MEMO_LIMITS } from '../limits.ts';
 import { type FieldLimits, type Fields, parseFields } from './fields.ts';
 import { type MessageControl, readControl } from './framing.ts';
 import type { Malformed } from './malformed.ts';
-
-/** Longer ones are parsed each time: what is kept here is kept by every idle connection. */
-const KEPT_BYTES_MAX = 2_048;
-const MISSES_MAX = 4;
 
 export interface ParsedFields {
   readonly kind: 'fields';
@@ -39,7 +36,7 @@ export class FieldsMemo {
     version: '1.0' | '1.1',
     limits: FieldLimits,
   ): ParsedFields | Malformed {
-    if (this.#misses > MISSES_MAX || to - from > KEPT_BYTES_MAX)
+    if (this.#misses > MEMO_LIMITS.misses || to - from > MEMO_LIMITS.keptBytes)
       return parse(text, from, to, version, limits);
     const kept = this.#kept;
     if (kept !== undefined && kept.version === version && isAt(kept.text, text, from, to)) {

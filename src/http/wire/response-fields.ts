@@ -11,13 +11,10 @@
  * have the same fields within the same second, so what was last written is compared, string by string, before it is
  * checked and written again; a connection whose responses differ each time is not asked after a few.
  */
+import { MEMO_LIMITS } from '../limits.ts';
 import type { HeaderList } from '../types.ts';
 import { encodeField, encodeStatusLine, framingField, UnsendableError } from './encode-head.ts';
 import { decimal, equalsIgnoreCase, listElements } from './grammar.ts';
-
-/** Longer ones are written each time: what is kept here is kept by every idle connection. */
-const KEPT_BYTES_MAX = 2_048;
-const MISSES_MAX = 4;
 
 export interface ResponseFields {
   /** Status line, Date and fields, each with its CRLF. */
@@ -77,7 +74,7 @@ export class ResponseFieldsMemo {
 
   /** As `encodeResponseFields`. @throws UnsendableError */
   encode(status: number, stamp: string, headers: HeaderList): ResponseFields {
-    if (this.#misses > MISSES_MAX) return encodeResponseFields(status, stamp, headers);
+    if (this.#misses > MEMO_LIMITS.misses) return encodeResponseFields(status, stamp, headers);
     const kept = this.#kept;
     if (kept !== undefined && kept.status === status && kept.stamp === stamp && same(kept.flat, headers)) {
       this.#misses = 0;
@@ -85,7 +82,7 @@ export class ResponseFieldsMemo {
     }
     this.#misses++;
     const encoded = encodeResponseFields(status, stamp, headers);
-    if (encoded.text.length > KEPT_BYTES_MAX) return encoded;
+    if (encoded.text.length > MEMO_LIMITS.keptBytes) return encoded;
     // Put together from pieces until now: one string is written faster, over and over.
     const text = Buffer.from(encoded.text, 'latin1').toString('latin1');
     this.#kept = { status, stamp, flat: headers.flat(), encoded: { ...encoded, text } };
