@@ -258,6 +258,16 @@ class ServerConnection implements ConnectionHandler, BodySource, Informant {
     this.#pump();
   }
 
+  lent(shared: Buffer, length: number): void {
+    if (this.#closing) return;
+    this.#session.lend(shared, length, this.#wake());
+    try {
+      this.#pump();
+    } finally {
+      this.#session.keep();
+    }
+  }
+
   end(): void {
     if (this.#closing) return;
     this.#session.receiveEnd(this.#wake());

@@ -1,6 +1,6 @@
 /**
  * Whole connections at random, at both ends. A session takes what it is given or refuses it, throws nothing, gives
- * the same events however the bytes are cut, and reads nothing behind a refusal.
+ * the same events however the bytes are cut and whether they are given or lent, and reads nothing behind a refusal.
  */
 import { assert } from '../core/assert.ts';
 import { SeededRandom } from '../core/random/seeded-random.ts';
@@ -37,24 +37,30 @@ export const fuzz = {
       const isServer = random.chance(0.6);
       const bytes = Buffer.from(mutated(random, isServer ? REQUESTS : RESPONSES), 'latin1');
       const method = random.pick(METHODS);
-      const read = isServer ? serve : (pieces: readonly Buffer[]) => ask(pieces, method);
+      const read = isServer ? serve : (given: Given) => ask(given, method);
       const why = `seed ${seed}, round ${round}: ${JSON.stringify(bytes.toString('latin1'))}`;
-      const whole = read([bytes], why);
+      const whole = read({ pieces: [bytes], lent: false }, why);
       const pieces = random.chance(0.1) ? byteByByte(bytes) : cutAtRandom(random, bytes);
-      const inPieces = read(pieces, why);
+      const inPieces = read({ pieces, lent: random.chance(0.5) }, why);
       assert(inPieces === whole, `${why} is ${whole} whole, and in pieces ${inPieces}`);
     }
   },
 };
+
+/** What a session receives, and whether it is lent or given to keep. */
+interface Given {
+  readonly pieces: readonly Buffer[];
+  readonly lent: boolean;
+}
 
 function byteByByte(bytes: Buffer): Buffer[] {
   return Array.from(bytes, (_, at) => bytes.subarray(at, at + 1));
 }
 
 /** What a server that answers each request at once makes of its input, then of the end of it. */
-function serve(pieces: readonly Buffer[], why: string): string {
+function serve(given: Given, why: string): string {
   const session = new HttpSession('server', DEFAULT_HTTP_LIMITS, 0);
-  return read(session, pieces, why, () => {
+  return read(session, given, why, () => {
     session.sendResponse({ status: 200, headers: [['X', 'y']], size: undefined });
     session.sendData('ok');
     session.sendEnd(0);
@@ -62,20 +68,20 @@ function serve(pieces: readonly Buffer[], why: string): string {
   });
 }
 
-function ask(pieces: readonly Buffer[], method: string): string {
+function ask(given: Given, method: string): string {
   const session = new HttpSession('client', DEFAULT_HTTP_LIMITS, 0);
   session.sendRequest(
     { method, target: '/', headers: [['Host', 'a']], size: 'none', upgrade: 'x', timeoutMs: 1 },
     0,
   );
   session.sendEnd(0);
-  return read(session, pieces, method, () => undefined);
+  return read(session, given, method, () => undefined);
 }
 
 /** The events, with the content of each message in one; `ended` is told of each message's end. */
-function read(session: HttpSession, pieces: readonly Buffer[], why: string, ended: () => void): string {
+function read(session: HttpSession, { pieces, lent }: Given, why: string, ended: () => void): string {
   const seen: string[] = [];
-  let content = '';
+  let content: Buffer[] = [];
   let refused = false;
   const pump = (): void => {
     for (let count = 0; !refused; count++) {
@@ -93,11 +99,11 @@ function read(session: HttpSession, pieces: readonly Buffer[], why: string, ende
           seen.push(`${event.kind} ${event.head.status}`);
           break;
         case 'data':
-          content += event.bytes.toString('latin1');
+          content.push(event.bytes);
           break;
         case 'end':
-          seen.push(`content ${JSON.stringify(content)} ${shown(event.trailers)}`);
-          content = '';
+          seen.push(`content ${JSON.stringify(Buffer.concat(content).toString('latin1'))} ${shown(event.trailers)}`);
+          content = [];
           ended();
           break;
         case 'malformed':
@@ -110,8 +116,16 @@ function read(session: HttpSession, pieces: readonly Buffer[], why: string, ende
     }
   };
   for (const piece of pieces) {
-    session.receive(piece, 0);
-    pump();
+    if (lent) {
+      const shared = Buffer.concat([piece, Buffer.from('GET ')]);
+      session.lend(shared, piece.length, 0);
+      pump();
+      session.keep();
+      shared.fill('x');
+    } else {
+      session.receive(piece, 0);
+      pump();
+    }
   }
   session.receiveEnd(0);
   pump();

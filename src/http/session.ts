@@ -129,6 +129,8 @@ const NO_CONTENT_DECODER = new LengthDecoder(0);
 
 export class HttpSession {
   readonly role: Role;
+  /** The half that this end sends. */
+  readonly #ours: Half;
   readonly #limits: HttpLimits;
   readonly #input = new Input();
   readonly #headEnd = new HeadEnd();
@@ -170,6 +172,7 @@ export class HttpSession {
   /** @param now monotonic milliseconds, as in every method that takes it */
   constructor(role: Role, limits: HttpLimits, now: number) {
     this.role = role;
+    this.#ours = role === 'client' ? 'request' : 'response';
     this.#limits = limits;
     this.#since = now;
   }
@@ -217,18 +220,29 @@ export class HttpSession {
     return this.#output.length;
   }
 
-  get #ours(): Half {
-    return this.role === 'client' ? 'request' : 'response';
-  }
-
   // ── In ────────────────────────────────────────────────────────────────────────────────────────────────
 
   receive(bytes: Buffer, now: number): void {
-    if (this.#theirState() === 'error') return;
+    if (this.#hears(now)) this.#input.append(bytes);
+  }
+
+  /** As `receive`, of the first `length` bytes of memory that is lent until `keep` is called. */
+  lend(memory: Buffer, length: number, now: number): void {
+    if (this.#hears(now)) this.#input.lend(memory, length);
+  }
+
+  /** Gives back what was lent; what is not yet taken of it is copied. */
+  keep(): void {
+    this.#input.keep();
+  }
+
+  /** @returns false when nothing more of the peer matters */
+  #hears(now: number): boolean {
+    if (this.#theirState() === 'error') return false;
     this.#everReceived = true;
     if (this.#input.length === 0) this.#headSince = now;
     if (this.role === 'client') this.#since = now;
-    this.#input.append(bytes);
+    return true;
   }
 
   /** The peer will send no more. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import net from 'node:net';
 import { suite, test } from 'node:test';
-import { type LeanSocket, LeanSockets } from './lean-socket.ts';
+import { type LeanSocket, LeanSockets, type Receiver } from './lean-socket.ts';
 
 async function accepted(): Promise<{ server: net.Server; client: net.Socket; socket: net.Socket }> {
   const server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true });
@@ -13,13 +13,20 @@ async function accepted(): Promise<{ server: net.Server; client: net.Socket; soc
   return { server, client, socket };
 }
 
+/** Wants bytes to keep. */
+const keeping = (received: (chunk: Buffer) => void): Receiver => ({ lent: () => false, received });
+const deaf = keeping(() => undefined);
+
 suite('a lean socket', () => {
   test('takes the place of the accepted socket: bytes, end and close', async () => {
     const { server, client, socket } = await accepted();
     let text = '';
-    const adopted = new LeanSockets().adopt(socket, (chunk) => {
-      text += chunk.toString();
-    });
+    const adopted = new LeanSockets().adopt(
+      socket,
+      keeping((chunk) => {
+        text += chunk.toString();
+      }),
+    );
     assert.ok(adopted !== undefined, 'this Node has the handle that is needed');
     assert.equal(adopted.remotePort, client.localPort);
     client.end('to the server');
@@ -36,10 +43,13 @@ suite('a lean socket', () => {
   test('gives chunks that keep little more than themselves', async () => {
     const { server, client, socket } = await accepted();
     const chunks: Buffer[] = [];
-    const adopted = new LeanSockets().adopt(socket, (chunk) => {
-      chunks.push(chunk);
-      adopted?.emit('received');
-    }) as LeanSocket;
+    const adopted = new LeanSockets().adopt(
+      socket,
+      keeping((chunk) => {
+        chunks.push(chunk);
+        adopted?.emit('received');
+      }),
+    ) as LeanSocket;
     adopted.resume();
     const sizes = [1, 100, 1_024, 1_025, 5_000, ...Array<number>(20).fill(1_000)];
     for (const [index, size] of sizes.entries()) {
@@ -60,12 +70,37 @@ suite('a lean socket', () => {
     await once(server, 'close');
   });
 
+  test('lends all sockets the same memory', async () => {
+    const sockets = new LeanSockets();
+    const seen: Buffer[] = [];
+    for (const word of ['one', 'other']) {
+      const { server, client, socket } = await accepted();
+      const adopted = sockets.adopt(socket, {
+        lent(shared, length) {
+          assert.equal(shared.toString('latin1', 0, length), word);
+          seen.push(shared);
+          adopted?.emit('lent');
+          return true;
+        },
+        received: () => assert.fail('it was lent'),
+      });
+      adopted?.resume();
+      client.write(word);
+      await once(adopted!, 'lent');
+      client.destroy();
+      adopted!.destroy();
+      server.close();
+      await once(server, 'close');
+    }
+    assert.equal(seen[0], seen[1]);
+  });
+
   test('leaves a socket alone whose handle is not what is expected', async () => {
     const { server, client, socket } = await accepted();
     const sockets = new LeanSockets();
     const stranger = Object.create(socket, { _handle: { value: {} } }) as net.Socket;
     assert.equal(
-      sockets.adopt(stranger, () => undefined),
+      sockets.adopt(stranger, deaf),
       undefined,
     );
     assert.equal(socket.destroyed, false);
@@ -77,7 +112,7 @@ suite('a lean socket', () => {
 
   test('writes in order what the system takes at once, what it does not, and what is written meanwhile', async () => {
     const { server, client, socket } = await accepted();
-    const lean = new LeanSockets().adopt(socket, () => undefined) as LeanSocket;
+    const lean = new LeanSockets().adopt(socket, deaf) as LeanSocket;
     client.pause();
     assert.equal(lean.write('first', 'latin1'), true);
     assert.equal(lean.unsentBytes, 0);
@@ -106,7 +141,7 @@ suite('a lean socket', () => {
 
   test('ends only when what is under way is out', async () => {
     const { server, client, socket } = await accepted();
-    const lean = new LeanSockets().adopt(socket, () => undefined) as LeanSocket;
+    const lean = new LeanSockets().adopt(socket, deaf) as LeanSocket;
     client.pause();
     lean.write(Buffer.alloc(8 * 1024 * 1024));
     lean.end();
@@ -125,7 +160,7 @@ suite('a lean socket', () => {
 
   test('is destroyed by a peer that is gone, with the reason', async () => {
     const { server, client, socket } = await accepted();
-    const lean = new LeanSockets().adopt(socket, () => undefined) as LeanSocket;
+    const lean = new LeanSockets().adopt(socket, deaf) as LeanSocket;
     client.pause();
     lean.write(Buffer.alloc(8 * 1024 * 1024));
     const failed = once(lean, 'error');
@@ -141,7 +176,7 @@ suite('a lean socket', () => {
   test('tells nobody to write more once it has ended or is destroyed', async () => {
     for (const stop of ['end', 'destroy'] as const) {
       const { server, client, socket } = await accepted();
-      const lean = new LeanSockets().adopt(socket, () => undefined) as LeanSocket;
+      const lean = new LeanSockets().adopt(socket, deaf) as LeanSocket;
       client.pause();
       assert.equal(lean.write(Buffer.alloc(8 * 1024 * 1024)), false);
       let drains = 0;

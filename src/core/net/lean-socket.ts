@@ -2,7 +2,8 @@
  * TCP sockets with less between a connection and the operating system than node:net has.
  *
  *   reading    ordinary: 64 KiB of its own for every read, then cut down to the few bytes that came
- *              here:     all sockets read into one buffer, from which the few bytes are copied
+ *              here:     all sockets read into one buffer, which is lent to who reads at once, and from which the few
+ *                        bytes are copied for others
  *
  *   writing    ordinary: into the queue of a stream, out of it at once, and the queue told so
  *              here:     past the queue while nothing is in it
@@ -15,63 +16,55 @@
  */
 import { Buffer } from 'node:buffer';
 import net from 'node:net';
-import { CUT_BYTES_MAX, READ_BYTES, SLAB_BYTES } from './limits.ts';
+import { Slab } from '../bytes/slab.ts';
+import { READ_BYTES } from './limits.ts';
 
-/** Takes what a socket received; the bytes are the receiver's to keep. */
-export type Receive = (chunk: Buffer) => void;
+/** Whom a socket gives what it received. */
+export interface Receiver {
+  /**
+   * Offers the first `length` bytes of `shared`, which are others' as soon as this returns.
+   * @returns false to be given them to keep
+   */
+  lent(shared: Buffer, length: number): boolean;
+  /** The bytes are the receiver's. */
+  received(chunk: Buffer): void;
+}
 
 /** What the sockets of one network have in common. */
 export class LeanSockets {
   /** One is enough: reads are synchronous and never within each other. */
-  readonly #buffer = Buffer.allocUnsafeSlow(READ_BYTES);
-  #slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
-  #slabUsedBytes = 0;
+  readonly #shared = Buffer.allocUnsafeSlow(READ_BYTES);
+  readonly #slab = new Slab();
 
   /** An unconnected socket. */
-  create(receive: Receive): net.Socket {
-    return new LeanSocket({ allowHalfOpen: true, noDelay: true, onread: this.#onread(receive) });
+  create(receiver: Receiver): net.Socket {
+    return new LeanSocket({ allowHalfOpen: true, noDelay: true, onread: this.#onread(receiver) });
   }
 
   /**
    * A paused socket in place of `accepted`, which is over then.
    * @returns undefined when `accepted` has to serve as it is
    */
-  adopt(accepted: net.Socket, receive: Receive): net.Socket | undefined {
+  adopt(accepted: net.Socket, receiver: Receiver): net.Socket | undefined {
     const owner = accepted as unknown as { _handle: { useUserBuffer?: unknown } | null };
     const handle = owner._handle;
     if (typeof handle?.useUserBuffer !== 'function') return undefined;
     owner._handle = null;
     // Its server counts it no more.
     accepted.destroy();
-    const options = { handle, allowHalfOpen: true, onread: this.#onread(receive) };
+    const options = { handle, allowHalfOpen: true, onread: this.#onread(receiver) };
     return new LeanSocket(options as net.SocketConstructorOpts).pause();
   }
 
-  #onread(receive: Receive): net.OnReadOpts {
+  #onread(receiver: Receiver): net.OnReadOpts {
+    const shared = this.#shared;
     return {
-      buffer: this.#buffer,
+      buffer: shared,
       callback: (count) => {
-        receive(count > CUT_BYTES_MAX ? this.#copied(count) : this.#cut(count));
+        if (!receiver.lent(shared, count)) receiver.received(this.#slab.copy(shared, 0, count));
         return true;
       },
     };
-  }
-
-  #copied(count: number): Buffer {
-    const chunk = Buffer.allocUnsafeSlow(count);
-    this.#buffer.copy(chunk, 0, 0, count);
-    return chunk;
-  }
-
-  #cut(count: number): Buffer {
-    if (this.#slabUsedBytes + count > SLAB_BYTES) {
-      this.#slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
-      this.#slabUsedBytes = 0;
-    }
-    const from = this.#slabUsedBytes;
-    this.#slabUsedBytes += count;
-    this.#buffer.copy(this.#slab, from, 0, count);
-    return this.#slab.subarray(from, this.#slabUsedBytes);
   }
 }
 

@@ -15,10 +15,3 @@ export const TLS_ACCEPT_TIMEOUT_MS = 5_000;
 
 /** As much as node:net asks the operating system for in the ordinary way. */
 export const READ_BYTES = 65_536;
-
-/**
- * Chunks up to so much are cut from slabs. Who keeps one, such as half a head, keeps its slab; so slabs are small, or ten
- * thousand connections that never finish a head would keep much more than they sent (Node's own pool has 64 KiB).
- */
-export const CUT_BYTES_MAX = 1_024;
-export const SLAB_BYTES = 8_192;

@@ -60,6 +60,11 @@ export interface TlsClientOptions {
 export interface ConnectionHandler {
   /** Bytes arrived. The chunk is the handler's to keep; it is not reused. */
   data(chunk: Buffer): void;
+  /**
+   * In place of `data` where the network can lend what it received, for who has read most of it by its return: the first
+   * `length` bytes of `shared` are others' then.
+   */
+  lent?(shared: Buffer, length: number): void;
   /** The peer will send no more; writing may still be possible. Default: the connection is ended too. */
   end?(): void;
   /** The write buffer is empty again after `write` returned false. */

@@ -17,6 +17,8 @@ import { afterDelay, type Segment, SimulatedStream } from './simulated-stream.ts
 
 /** `write` returns false from here on, as a socket's stream does. */
 const HIGH_WATER_BYTES = 64 * 1024;
+/** What lent memory is written over with. */
+const LENT_FILL = 0xaa;
 
 export interface EndOptions {
   readonly id: number;
@@ -264,9 +266,22 @@ export class SimulatedConnection implements Connection {
       this.#firstByteTimer?.cancel();
       this.#idle.touch();
       this.far.#outgoing.read(chunk.length);
-      this.#handler?.data(chunk);
+      this.#deliver(chunk);
     }
     if (this.#peerEnd === 'arrived' && this.#arrived.length === 0) this.#tellEnd();
+  }
+
+  #deliver(chunk: Buffer): void {
+    const handler = this.#handler;
+    if (handler?.lent === undefined) {
+      handler?.data(chunk);
+      return;
+    }
+    // Something lies behind it, as in a buffer that many share, and it is written over as soon as it may be.
+    const shared = Buffer.alloc(chunk.length + 1, LENT_FILL);
+    chunk.copy(shared);
+    handler.lent(shared, chunk.length);
+    shared.fill(LENT_FILL);
   }
 
   #wantsData(): boolean {

@@ -8,7 +8,7 @@ import { messageOf } from '../errors.ts';
 import type { Clock, Timer } from '../time/clock.ts';
 import { NetError } from './errors.ts';
 import { IdleWatch } from './idle-watch.ts';
-import { LeanSocket, type Receive } from './lean-socket.ts';
+import { LeanSocket, type Receiver } from './lean-socket.ts';
 import { TLS_ACCEPT_TIMEOUT_MS } from './limits.ts';
 import type {
   Connection,
@@ -25,9 +25,9 @@ import { acceptOptions, clientRefusal, peerIdentityOf } from './tls-server.ts';
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 
 /** Gives the socket of a connection, once the connection can receive. */
-export type Incoming = (receive: Receive) => net.Socket;
+export type Incoming = (receiver: Receiver) => net.Socket;
 
-export class SystemConnection implements Connection {
+export class SystemConnection implements Connection, Receiver {
   readonly id: number;
   readonly remote: Endpoint;
   readonly local: Endpoint;
@@ -52,7 +52,7 @@ export class SystemConnection implements Connection {
   /** @param gone told once, when the connection is no more */
   constructor(id: number, incoming: Incoming, limits: ConnectionLimits, clock: Clock, gone: () => void) {
     this.id = id;
-    const socket = incoming((chunk) => this.#receive(chunk));
+    const socket = incoming(this);
     this.#socket = socket;
     this.#limits = limits;
     this.#clock = clock;
@@ -219,18 +219,29 @@ export class SystemConnection implements Connection {
     return promise;
   }
 
-  #receive(chunk: Buffer): void {
-    if (this.#firstByteTimer !== undefined) {
-      this.#firstByteTimer.cancel();
-      this.#firstByteTimer = undefined;
-    }
-    this.#idle.touch();
+  lent(shared: Buffer, length: number): boolean {
+    const handler = this.#handler;
+    if (handler?.lent === undefined) return false;
+    this.#heard();
+    handler.lent(shared, length);
+    return true;
+  }
+
+  received(chunk: Buffer): void {
+    this.#heard();
     this.#handler?.data(chunk);
+  }
+
+  #heard(): void {
+    this.#idle.touch();
+    if (this.#firstByteTimer === undefined) return;
+    this.#firstByteTimer.cancel();
+    this.#firstByteTimer = undefined;
   }
 
   #listen(socket: net.Socket): void {
     // Never emitted by a socket that reads into the shared buffer.
-    socket.on('data', (chunk: Buffer) => this.#receive(chunk));
+    socket.on('data', (chunk: Buffer) => this.received(chunk));
     // A 'data' listener sets the stream flowing; nothing may flow before somebody is attached.
     if (this.#handler === undefined || this.#paused) socket.pause();
     socket.on('end', () => {

@@ -5,7 +5,7 @@ import { codeOf, messageOf } from '../errors.ts';
 import type { Clock } from '../time/clock.ts';
 import { systemClock } from '../time/system-clock.ts';
 import { NetError } from './errors.ts';
-import { LeanSockets, type Receive } from './lean-socket.ts';
+import { LeanSockets, type Receiver } from './lean-socket.ts';
 import { CLIENT_CLOSE_TIMEOUT_MS, DEFAULT_DRAIN_TIMEOUT_MS, DEFAULT_MAX_BUFFERED_BYTES } from './limits.ts';
 import type {
   Connection,
@@ -61,8 +61,8 @@ async function listen(
 
   server.on('connection', (socket) => {
     if (open.size >= options.limits.maxConnections) return refuse(socket, options.refuse, clock);
-    const incoming: Incoming = (receive) =>
-      tls === undefined ? (sockets.adopt(socket, receive) ?? socket) : socket;
+    const incoming: Incoming = (receiver) =>
+      tls === undefined ? (sockets.adopt(socket, receiver) ?? socket) : socket;
     const connection = new SystemConnection(nextId(), incoming, options.limits, clock, () => {
       open.delete(connection);
       if (open.size === 0) for (const tell of emptied) tell();
@@ -165,14 +165,17 @@ function connectSocket(options: ConnectOptions, clock: Clock, sockets: LeanSocke
   const where = `${options.host}:${options.port}`;
   const { promise, resolve, reject } = Promise.withResolvers<Incoming>();
   // Nothing is read before the connection is there to receive it.
-  let receive: Receive = () => undefined;
+  let receiver: Receiver | undefined;
   if (options.signal?.aborted) {
     reject(options.signal.reason);
     return promise;
   }
   const plain = options.tls === undefined;
   const socket = plain
-    ? sockets.create((chunk) => receive(chunk))
+    ? sockets.create({
+        lent: (shared, length) => receiver?.lent(shared, length) ?? false,
+        received: (chunk) => receiver?.received(chunk),
+      })
     : new net.Socket({ allowHalfOpen: true, noDelay: true });
   socket.connect({ host: options.host, port: options.port });
   const settle = (): void => {
@@ -197,8 +200,8 @@ function connectSocket(options: ConnectOptions, clock: Clock, sockets: LeanSocke
   socket.once('connect', () => {
     settle();
     socket.pause();
-    resolve((receiver) => {
-      receive = receiver;
+    resolve((given) => {
+      receiver = given;
       return socket;
     });
   });

@@ -8,17 +8,22 @@ export type Constraint = (value: string) => boolean;
 
 const DASHES = [8, 13, 18, 23];
 
+const MINUS = 0x2d;
+const ZERO = 0x30;
+/** Of the largest number that is exact. */
+const INT_DIGITS = String(Number.MAX_SAFE_INTEGER).length;
+
 /** Exact in a JavaScript number, and with one spelling each, so that one resource has one URL. */
 function isInt(value: string): boolean {
-  const from = value.startsWith('-') ? 1 : 0;
+  const from = value.charCodeAt(0) === MINUS ? 1 : 0;
   const digits = value.length - from;
-  if (digits < 1 || digits > 16) return false;
-  if (value[from] === '0' && value !== '0') return false;
+  if (digits < 1 || digits > INT_DIGITS) return false;
+  if (value.charCodeAt(from) === ZERO && value.length > 1) return false;
   for (let at = from; at < value.length; at++) {
-    const code = value.charCodeAt(at);
-    if (code < 0x30 || code > 0x39) return false;
+    const digit = value.charCodeAt(at) - ZERO;
+    if (!(digit >= 0 && digit <= 9)) return false;
   }
-  return Number.isSafeInteger(Number(value));
+  return digits < INT_DIGITS || Number.isSafeInteger(Number(value));
 }
 
 /** RFC 9562 section 4, any version, either case. */

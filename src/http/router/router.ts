@@ -131,7 +131,7 @@ class RouteTree implements Router {
 
   #insert(given: Omit<RouteInfo, 'parameters'>, pieces: readonly Piece[], handler: RouteHandler): void {
     const { method, pattern } = given;
-    const names = parameterNames(pieces, pattern);
+    const names = parameterNames(pieces, pattern).map(asKey);
     const leaf = this.#tree.leafAt(pieces);
     const other = leaf.get(method);
     if (other !== undefined) {
@@ -208,6 +208,11 @@ class RouteTree implements Router {
  * those of `Object.create(null)` as hash tables. */
 const EmptyParams = function EmptyParams() {} as unknown as new () => Record<string, string>;
 EmptyParams.prototype = Object.freeze(Object.create(null));
+
+/** The same text, but V8's own copy for keys: another is looked up among those with every store. */
+function asKey(name: string): string {
+  return Object.keys({ [name]: true })[0]!;
+}
 
 function parametersOf(pieces: readonly Piece[]): RouteInfo['parameters'] {
   return pieces.flatMap((piece) => {

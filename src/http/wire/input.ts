@@ -5,12 +5,17 @@
  * long bodies are never copied; only a remainder is, into a buffer that doubles. Slices handed out stay
  * valid: bytes once visible are never overwritten.
  *
+ * Memory may also be lent, until `keep`. Then what is taken is copied out of it, and what is left of it at last.
+ *
  * Heads are read from a text of what has arrived, one character per byte. It is made once per arrival, however
  * many pipelined heads it holds: turning bytes into text costs a call out of JavaScript each time.
  */
+import { Buffer } from 'node:buffer';
+import { Slab } from '../../core/bytes/slab.ts';
 
 const FIRST_CAPACITY_BYTES = 1_024;
 const EMPTY = Buffer.alloc(0);
+const slab = new Slab();
 
 export class Input {
   #buffer: Buffer = EMPTY;
@@ -18,6 +23,8 @@ export class Input {
   #end = 0;
   /** False for a chunk taken over, whose memory behind `end` is not ours to write. */
   #owned = false;
+  /** The memory is somebody else's, and only until `keep`. */
+  #lent = false;
   /** The bytes from `textStart` on as text; empty when it was not made. */
   #text = '';
   #textStart = 0;
@@ -27,16 +34,38 @@ export class Input {
   }
 
   append(chunk: Buffer): void {
+    if (this.#start === this.#end) this.#takeOver(chunk, chunk.length);
+    else this.#copyIn(chunk, chunk.length);
+  }
+
+  /** Appends the first `length` bytes of memory that the caller wants back: `keep` has to be called then. */
+  lend(memory: Buffer, length: number): void {
     if (this.#start === this.#end) {
-      this.#buffer = chunk;
-      this.#start = 0;
-      this.#end = chunk.length;
-      this.#owned = false;
-      return;
+      this.#takeOver(memory, length);
+      this.#lent = true;
+    } else {
+      this.#copyIn(memory, length);
     }
-    if (!this.#owned || this.#end + chunk.length > this.#buffer.length) this.#grow(chunk.length);
-    chunk.copy(this.#buffer, this.#end);
-    this.#end += chunk.length;
+  }
+
+  /** Gives lent memory back; what is pending in it is kept as a copy. */
+  keep(): void {
+    if (!this.#lent) return;
+    this.#grow(0);
+    this.#text = '';
+  }
+
+  #takeOver(memory: Buffer, length: number): void {
+    this.#buffer = memory;
+    this.#start = 0;
+    this.#end = length;
+    this.#owned = false;
+  }
+
+  #copyIn(memory: Buffer, length: number): void {
+    if (!this.#owned || this.#end + length > this.#buffer.length) this.#grow(length);
+    memory.copy(this.#buffer, this.#end, 0, length);
+    this.#end += length;
     this.#text = '';
   }
 
@@ -65,6 +94,7 @@ export class Input {
     this.#start = 0;
     this.#buffer = grown;
     this.#owned = true;
+    this.#lent = false;
   }
 
   /** The byte `at` from the start; the caller stays below `length`. */
@@ -88,7 +118,9 @@ export class Input {
   /** Takes up to `length` bytes. */
   take(length: number): Buffer {
     const to = Math.min(this.#end, this.#start + length);
-    const bytes = this.#buffer.subarray(this.#start, to);
+    const bytes = this.#lent
+      ? slab.copy(this.#buffer, this.#start, to)
+      : this.#buffer.subarray(this.#start, to);
     this.skip(bytes.length);
     return bytes;
   }
@@ -104,5 +136,6 @@ export class Input {
     this.#start = 0;
     this.#end = 0;
     this.#owned = false;
+    this.#lent = false;
   }
 }
