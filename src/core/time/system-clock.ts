@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks';
 import type { Clock } from './clock.ts';
 
 /** setTimeout takes a signed 32-bit count of milliseconds; longer delays are taken in steps. */

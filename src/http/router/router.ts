@@ -167,7 +167,7 @@ class RouteTree implements Router {
     if (path === '*') return this.#findAny(method);
     const decoded = decodePath(path);
     if (decoded === undefined) return { kind: 'bad-path' };
-    const search = this.#tree.search(method, decoded);
+    const search = this.#tree.search(method, decoded, decoded !== path);
     const { route, allow } = search;
     if (route === undefined) return this.#missed(method, allow);
     const params: Record<string, string> = new EmptyParams();

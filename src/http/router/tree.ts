@@ -52,9 +52,12 @@ export class RadixTree<Route> {
     return (node.leaf ??= new Map());
   }
 
-  /** @param path decoded */
-  search(method: string, path: string): Search<Route> {
-    const search = new Search<Route>(method, path);
+  /**
+   * @param path decoded
+   * @param mayHaveSlashes whether any of the path was escaped, so that a slash inside a segment may be among it
+   */
+  search(method: string, path: string, mayHaveSlashes: boolean): Search<Route> {
+    const search = new Search<Route>(method, path, mayHaveSlashes);
     search.route = search.visit(this.#root, 0);
     return search;
   }
@@ -110,13 +113,15 @@ export class Search<Route> {
   allow: Set<string> | undefined;
   readonly #method: string;
   readonly #path: string;
+  readonly #mayHaveSlashes: boolean;
   /** Of the parameters on the way: from, to, from, to, …; room for two, as an empty list would begin with room for many. */
   readonly #bounds = [0, 0, 0, 0];
   #boundCount = 0;
 
-  constructor(method: string, path: string) {
+  constructor(method: string, path: string, mayHaveSlashes: boolean) {
     this.#method = method;
     this.#path = path;
+    this.#mayHaveSlashes = mayHaveSlashes;
   }
 
   visit(node: Node<Route>, at: number): Route | undefined {
@@ -173,7 +178,7 @@ export class Search<Route> {
       const end = separator === undefined ? last : this.#path.indexOf(separator, at + 1);
       if (end <= at || end > last) return false;
       const { accepts } = parameters[index]!;
-      if (accepts !== undefined && !accepts(withSlashes(this.#path.slice(at, end)))) return false;
+      if (accepts !== undefined && !accepts(this.#piece(at, end))) return false;
       this.#note(at, end);
       at = separator === undefined ? end : end + separator.length;
     }
@@ -197,6 +202,11 @@ export class Search<Route> {
 
   /** The parameter at `index` in the order of the pattern, of the route found. */
   value(index: number): string {
-    return withSlashes(this.#path.slice(this.#bounds[index * 2], this.#bounds[index * 2 + 1]));
+    return this.#piece(this.#bounds[index * 2]!, this.#bounds[index * 2 + 1]!);
+  }
+
+  #piece(from: number, to: number): string {
+    const piece = this.#path.slice(from, to);
+    return this.#mayHaveSlashes ? withSlashes(piece) : piece;
   }
 }
