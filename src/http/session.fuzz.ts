@@ -102,7 +102,9 @@ function read(session: HttpSession, { pieces, lent }: Given, why: string, ended:
           content.push(event.bytes);
           break;
         case 'end':
-          seen.push(`content ${JSON.stringify(Buffer.concat(content).toString('latin1'))} ${shown(event.trailers)}`);
+          seen.push(
+            `content ${JSON.stringify(Buffer.concat(content).toString('latin1'))} ${shown(event.trailers)}`,
+          );
           content = [];
           ended();
           break;

@@ -99,10 +99,7 @@ suite('a lean socket', () => {
     const { server, client, socket } = await accepted();
     const sockets = new LeanSockets();
     const stranger = Object.create(socket, { _handle: { value: {} } }) as net.Socket;
-    assert.equal(
-      sockets.adopt(stranger, deaf),
-      undefined,
-    );
+    assert.equal(sockets.adopt(stranger, deaf), undefined);
     assert.equal(socket.destroyed, false);
     client.destroy();
     socket.destroy();
