@@ -20,8 +20,11 @@ export function switchable(files: Files, syncs: Readonly<Syncs>): Files {
     async open(path, mode) {
       const file = await files.open(path, mode);
       const sync: OpenFile['sync'] = (written) => (syncs.areOn ? file.sync(written) : Promise.resolve());
+      const writeThrough: OpenFile['writeThrough'] = (position, bytes) =>
+        syncs.areOn ? file.writeThrough(position, bytes) : void file.writeSync(position, bytes);
+      const switched: Partial<OpenFile> = { sync, writeThrough };
       return new Proxy(file, {
-        get: (target, name) => (name === 'sync' ? sync : bound(target, name as keyof OpenFile)),
+        get: (target, name) => switched[name as keyof OpenFile] ?? bound(target, name as keyof OpenFile),
       });
     },
   };

@@ -12,8 +12,10 @@ const KEY_BYTES = PREFIX.length + DIGITS;
 const FIRST_KEY = Buffer.from(PREFIX.padEnd(KEY_BYTES, '0'), 'latin1');
 const ZERO = 48;
 
-/** Entry and version choose one of these; its first byte tells the entry, so that a wrong answer is noticed. */
+/** The entry chooses one of these; its first byte tells the entry, so that a wrong answer is noticed. */
 const CONTENTS = 1_024;
+/** Behind that byte a content has its version, 4 bytes. */
+const VERSION_AT = 1;
 const contents = makeContents();
 
 function makeContents(): readonly Buffer[] {
@@ -48,8 +50,15 @@ export function writeKey(key: Buffer, entry: number): Buffer {
   return key;
 }
 
+/**
+ * Each version differs from each other: SQLite neither writes nor syncs a value that is there already.
+ * @param version below 2^32
+ */
 export function contentOf(entry: number, version: number): Buffer {
-  return contents[(entry + version * 256) % CONTENTS]!;
+  const content = Buffer.allocUnsafe(VALUE_BYTES);
+  content.set(contents[entry % CONTENTS]!);
+  content.writeUInt32LE(version, VERSION_AT);
+  return content;
 }
 
 /** @throws Error when `value` is missing, or not one of `entry` */

@@ -6,9 +6,7 @@ import { PAGE_BYTES } from '../../src/core/store/limits.ts';
 import { sealPage } from '../../src/core/store/page.ts';
 
 /** What an open file does otherwise. */
-type Lapse = (
-  file: OpenFile,
-) => Partial<Pick<OpenFile, 'read' | 'readSync' | 'write' | 'writeSync' | 'sync' | 'truncate'>>;
+type Lapse = (file: OpenFile) => Partial<Omit<OpenFile, 'path' | 'size' | 'info' | 'close'>>;
 
 /** Files whose open files behave as `lapse` says. */
 function withLapse(files: Files, lapse: Lapse): Files {
@@ -25,6 +23,9 @@ function withLapse(files: Files, lapse: Lapse): Files {
         writeSync: (position, bytes) => file.writeSync(position, bytes),
         write: (position, bytes) => file.write(position, bytes),
         sync: () => file.sync(),
+        // So that a lapse in writing or in syncing is met.
+        isQuick: false,
+        writeThrough: (position, bytes) => file.writeThrough(position, bytes),
         truncate: (sizeBytes) => file.truncate(sizeBytes),
         close: () => file.close(),
         ...lapse(file),
@@ -51,8 +52,12 @@ function forwarded(files: Files): Files {
 /** Every `nth` sync of a file is skipped. */
 export function skipSyncs(files: Files, nth: number): Files {
   let syncs = 0;
+  const isSkipped = (): boolean => ++syncs % nth === 0;
   return withLapse(files, (file) => ({
-    sync: () => (++syncs % nth === 0 ? Promise.resolve() : file.sync()),
+    sync: () => (isSkipped() ? Promise.resolve() : file.sync()),
+    isQuick: file.isQuick,
+    writeThrough: (position, bytes) =>
+      isSkipped() ? void file.writeSync(position, bytes) : file.writeThrough(position, bytes),
   }));
 }
 

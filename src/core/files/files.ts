@@ -59,6 +59,14 @@ export interface OpenFile {
    *   which spares the way through the thread pool (`sync-pace.ts`). Default `much`.
    */
   sync(written?: Written): Promise<void>;
+  /** Whether a few KiB are best written and synced here and now, by `writeThrough`; changes with the pace of the disk. */
+  readonly isQuick: boolean;
+  /**
+   * Writes a few KiB over what is there already; with all writes before it is durable when this returns. A failure of
+   * `syscall` `write` is as one of `writeSync`; any other is as final as one of `sync`.
+   * @returns what to wait for before much else is done, when the event loop was held for long enough
+   */
+  writeThrough(position: number, bytes: Uint8Array): Promise<void> | undefined;
   truncate(sizeBytes: number): Promise<void>;
   close(): Promise<void>;
 }

@@ -58,8 +58,9 @@ export interface MemoryHooks {
     act: (spoiled: Spoiled | undefined) => Result,
     write?: WriteCall,
   ): Promise<Result>;
-  /** The same for the calls that cannot wait: a read, and with `write` a write. */
-  enterSync(call: 'read' | 'write', path: string, write?: WriteCall): Spoiled | undefined;
+  /** The same for the calls that cannot wait: a read, a sync, and with `write` a write. */
+  enterSync(call: 'read' | 'write' | 'sync', path: string, write?: WriteCall): Spoiled | undefined;
+  isQuick(): boolean;
   wrote(file: MemoryFile, position: number, length: number, oldSizeBytes: number, deceit?: Deceit): void;
   truncated(file: MemoryFile, oldSizeBytes: number): void;
   synced(file: MemoryFile): void;
@@ -404,14 +405,25 @@ class MemoryOpenFile implements OpenFile {
 
   async sync(): Promise<void> {
     this.#check('sync', true);
-    await this.#hooks?.enter('sync', this.path, (spoiled) => {
-      if (spoiled?.error === undefined) {
-        if (spoiled?.deceit !== 'lie') this.#hooks?.synced(this.#file);
-        return;
-      }
-      this.#hooks?.syncFailed(this.#file);
-      throw spoiled.error;
-    });
+    await this.#hooks?.enter('sync', this.path, (spoiled) => this.#sync(spoiled));
+  }
+
+  #sync(spoiled: Spoiled | undefined): void {
+    if (spoiled?.error === undefined) {
+      if (spoiled?.deceit !== 'lie') this.#hooks?.synced(this.#file);
+      return;
+    }
+    this.#hooks?.syncFailed(this.#file);
+    throw spoiled.error;
+  }
+
+  get isQuick(): boolean {
+    return this.#hooks?.isQuick() ?? true;
+  }
+
+  writeThrough(position: number, bytes: Uint8Array): undefined {
+    this.writeSync(position, bytes);
+    this.#sync(this.#hooks?.enterSync('sync', this.path));
   }
 
   async truncate(sizeBytes: number): Promise<void> {

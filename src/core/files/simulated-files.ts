@@ -28,7 +28,7 @@
  * test/simulation/deceit.ts).
  *
  * After a power cut or a kill `disk.files` is a new one. Calls on the old one never return, because the process
- * that made them is gone; the calls that cannot wait, `readSync` and `writeSync`, throw.
+ * that made them is gone; the calls that cannot wait, `readSync`, `writeSync` and `writeThrough`, throw.
  */
 import { crc32 } from '../bytes/crc32.ts';
 import type { SeededRandom } from '../random/seeded-random.ts';
@@ -198,6 +198,7 @@ export class SimulatedDisk {
     return {
       enter: (call, path, act, write) => this.#enter(boot, call, path, act, write),
       enterSync: (call, path, write) => this.#enterSync(boot, call, path, write),
+      isQuick: () => this.#random.chance(0.5),
       wrote: (file, position, length, oldSizeBytes, deceit) => {
         this.#observe?.(`wrote ${position} ${crc32(file.content().subarray(position, position + length))}`);
         this.#wrote(file, position, length, oldSizeBytes, deceit);

@@ -226,9 +226,23 @@ class SystemOpenFile implements OpenFile {
 
   async #syncAtOnce(): Promise<void> {
     this.#checkOpen('fdatasync');
+    await this.#held();
+  }
+
+  /** Syncs while the event loop waits. @returns the turn that it should get then, if any */
+  #held(): Promise<void> | undefined {
     const startedAt = performance.now();
     fdatasyncSync(this.#fd);
-    if (this.#pace.held(performance.now() - startedAt)) await turn();
+    return this.#pace.held(performance.now() - startedAt) ? turn() : undefined;
+  }
+
+  get isQuick(): boolean {
+    return this.#pace.atOnce;
+  }
+
+  writeThrough(position: number, bytes: Uint8Array): Promise<void> | undefined {
+    this.writeSync(position, bytes);
+    return this.#held();
   }
 
   async #syncApart(written: Written): Promise<void> {

@@ -27,6 +27,7 @@ import { BATCH_HEADER_BYTES, ID_BYTES, linkBatch, RECORD_HEADER_BYTES } from './
 import { JournalError } from './errors.ts';
 import { BATCH_TARGET_BYTES, MAX_RECORD_BYTES, MAX_WAITING_BYTES, OUTCOME_DEADLINE_MS } from './limits.ts';
 import type {
+  AppendResult,
   Batch,
   BatchKind,
   Epoch,
@@ -119,8 +120,11 @@ class GroupWriter implements JournalWriter {
     return this.#last.position;
   }
 
-  lead(): Promise<void> {
-    return this.#append('epoch', []);
+  async lead(): Promise<void> {
+    const batch = this.#makeBatch('epoch', []);
+    const result = await this.#journal.append(batch, this.#last.position);
+    if (result.outcome !== 'appended') await this.#settle(batch, result);
+    this.#moveOn(batch);
   }
 
   propose(record: Uint8Array): Promise<Position> {
@@ -193,7 +197,10 @@ class GroupWriter implements JournalWriter {
       this.#underWay = group;
       this.#shared = group.records.length > 1;
       try {
-        await this.#append('data', group.records);
+        const batch = this.#makeBatch('data', group.records);
+        const result = await this.#journal.append(batch, this.#last.position);
+        if (result.outcome !== 'appended') await this.#settle(batch, result);
+        this.#moveOn(batch);
         this.#acknowledge(group);
       } catch (error) {
         this.#refuse(group, asJournalError(error));
@@ -203,22 +210,21 @@ class GroupWriter implements JournalWriter {
     this.#running = undefined;
   }
 
-  /** Resolves when durable, with `#last` moved on. Rejects having made sure that nothing false can follow. */
-  async #append(kind: BatchKind, records: readonly Uint8Array[]): Promise<void> {
-    const batch = this.#makeBatch(kind, records);
-    const expected = this.#last.position;
-    const result = await this.#journal.append(batch, expected);
-    if (result.outcome !== 'appended') {
-      const patience = { clock: this.#clock, deadlineMs: this.#outcomeDeadlineMs };
-      await settleAppend(this.#journal, batch, expected, result, patience);
-    }
-    this.#last = { position: expected + 1, epoch: batch.epoch, chain: batch.chain };
+  /** Resolves when it is certain that `batch` is durable. Rejects having made sure that nothing false can follow. */
+  #settle(batch: Batch, result: AppendResult): Promise<void> {
+    const patience = { clock: this.#clock, deadlineMs: this.#outcomeDeadlineMs };
+    return settleAppend(this.#journal, batch, this.#last.position, result, patience);
+  }
+
+  #moveOn({ epoch, chain }: Batch): void {
+    this.#last = { position: this.#last.position + 1, epoch, chain };
   }
 
   #makeBatch(kind: BatchKind, records: readonly Uint8Array[]): Batch {
-    const id = Buffer.alloc(ID_BYTES);
+    const id = Buffer.allocUnsafe(ID_BYTES);
     id.set(this.#idPrefix);
-    id.writeBigUInt64BE(BigInt(this.#batches), this.#idPrefix.length);
+    id.writeUInt32BE(Math.floor(this.#batches / 2 ** 32), ID_BYTES - 8);
+    id.writeUInt32BE(this.#batches % 2 ** 32, ID_BYTES - 4);
     this.#batches += 1;
     return linkBatch(this.#last.chain, { id, epoch: this.epoch, kind, records });
   }

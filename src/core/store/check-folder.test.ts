@@ -318,6 +318,8 @@ suite('checkStoreFolder of a store in use', () => {
         write: (position, bytes) => file.write(position, bytes),
         writeSync: (position, bytes) => file.writeSync(position, bytes),
         sync: () => file.sync(),
+        isQuick: false,
+        writeThrough: (position, bytes) => file.writeThrough(position, bytes),
         truncate: (sizeBytes) => file.truncate(sizeBytes),
         close: () => file.close(),
       };

@@ -18,29 +18,29 @@ export class Group {
   readonly before: Version | Inverse[];
   readonly #commits: Buffer[] = [];
   readonly #durable = Promise.withResolvers<void>();
-  readonly #mark = Promise.withResolvers<Mark>();
+  /** Set when a checkpoint describes the state after this group. */
+  #mark: PromiseWithResolvers<Mark> | undefined;
   bytes = 0;
-  /** What all who commit in it are given; made with the first commit. */
-  acknowledged: Promise<void> | undefined;
   sealed = false;
   /** The journal has been given the record. */
   proposed = false;
-  /** A checkpoint describes the state after this group. */
-  marked = false;
 
   constructor(before: Version | Inverse[]) {
     this.before = before;
     // Who commits may wait for `settled()` instead of each promise: a refusal nobody listens to is no crash.
-    this.#durable.promise.catch(() => undefined);
-    this.#mark.promise.catch(() => undefined);
+    this.#durable.promise.catch(unheard);
   }
 
   get durable(): Promise<void> {
     return this.#durable.promise;
   }
 
-  /** Where in the journal the state after this group lies; asked for by setting `marked`. */
-  get mark(): Promise<Mark> {
+  /** Where in the journal the state after this group lies; asked for before the record is proposed. */
+  mark(): Promise<Mark> {
+    if (this.#mark === undefined) {
+      this.#mark = Promise.withResolvers<Mark>();
+      this.#mark.promise.catch(unheard);
+    }
     return this.#mark.promise;
   }
 
@@ -65,14 +65,14 @@ export class Group {
   }
 
   /** Gives the record to the journal. Resolves when it is durable. */
-  async propose(writer: JournalWriter): Promise<void> {
+  propose(writer: JournalWriter): Promise<unknown> {
     this.sealed = true;
     this.proposed = true;
     const record = this.#commits.length === 1 ? this.#commits[0]! : Buffer.concat(this.#commits);
     const durable = writer.propose(record);
     // Drawn in the same turn: nothing can come between this record and the line.
-    if (this.marked) writer.cut().then(this.#mark.resolve, this.#mark.reject);
-    await durable;
+    if (this.#mark !== undefined) writer.cut().then(this.#mark.resolve, this.#mark.reject);
+    return durable;
   }
 
   resolve(): void {
@@ -81,6 +81,8 @@ export class Group {
 
   reject(error: unknown): void {
     this.#durable.reject(error);
-    this.#mark.reject(error);
+    this.#mark?.reject(error);
   }
 }
+
+function unheard(): void {}

@@ -253,9 +253,12 @@ class TreeStore implements Store {
     this.#waitingBytes += commit.length;
     this.#flushing ??= this.#flush();
     this.#startCheckpoint();
-    if (group.acknowledged !== undefined) return group.acknowledged;
-    const acknowledged = this.#acknowledged(group);
-    group.acknowledged = acknowledged;
+    return this.#isOverrun() ? this.#afterCheckpoint(group) : group.durable;
+  }
+
+  /** Writers that are faster than the checkpoint wait for it: that bounds the memory. */
+  #afterCheckpoint(group: Group): Promise<void> {
+    const acknowledged = group.durable.then(() => this.#background);
     // Who commits may wait for `settled()` instead: a refusal that nobody listens to here is no crash.
     acknowledged.catch(() => undefined);
     return acknowledged;
@@ -297,12 +300,6 @@ class TreeStore implements Store {
     const group = new Group(byLog ? [] : this.#forest.pages.versions.take());
     this.#groups.push(group);
     return group;
-  }
-
-  /** Writers that are faster than the checkpoint wait for it: that bounds the memory. */
-  async #acknowledged(group: Group): Promise<void> {
-    await group.durable;
-    if (this.#isOverrun()) await this.#background;
   }
 
   /** A damaged page was met half-way: what the group has changed is undone. Nothing of it has been proposed. */
@@ -467,8 +464,7 @@ class TreeStore implements Store {
     const last = this.#groups.at(-1);
     if (last === undefined || last.proposed) return this.#resources.writer.cut();
     last.sealed = true;
-    last.marked = true;
-    return last.mark;
+    return last.mark();
   }
 
   #checkpointFailure(error: unknown): unknown {

@@ -53,6 +53,8 @@ function forwarded(file: OpenFile): OpenFile {
     write: (position, bytes) => file.write(position, bytes),
     writeSync: (position, bytes) => file.writeSync(position, bytes),
     sync: () => file.sync(),
+    isQuick: false,
+    writeThrough: (position, bytes) => file.writeThrough(position, bytes),
     truncate: (sizeBytes) => file.truncate(sizeBytes),
     close: () => file.close(),
   };

@@ -32,6 +32,10 @@ export class ProcessFiles implements Files {
       readSync: (position, into) => file.readSync(position, into),
       writeSync: (position, bytes) => file.writeSync(position, bytes),
       write: (position, bytes) => this.#slowly(() => file.write(position, bytes)),
+      get isQuick() {
+        return file.isQuick;
+      },
+      writeThrough: (position, bytes) => file.writeThrough(position, bytes),
       sync: () => this.#slowly(() => file.sync(), 'sync'),
       truncate: (sizeBytes) => this.#slowly(() => file.truncate(sizeBytes)),
       close: () => {
