@@ -31,7 +31,9 @@ test('every version of an entry is known as that entry, and no other is', () => 
       checkContent(entry, content);
       assert.throws(() => checkContent(entry + 1, content), /another/);
     }
-    const versions = Array.from({ length: 1_000 }, (_, version) => contentOf(entry, version).toString('latin1'));
+    const versions = Array.from({ length: 1_000 }, (_, version) =>
+      contentOf(entry, version).toString('latin1'),
+    );
     assert.equal(new Set(versions).size, 1_000);
     assert.throws(() => checkContent(entry, undefined), /missing/);
     assert.throws(() => checkContent(entry, Buffer.alloc(VALUE_BYTES - 1, entry)), /another/);

@@ -9,6 +9,7 @@ import {
   crcSeedOf,
   decodeBatch,
   encodeBatch,
+  encodeBatchAt,
   FIRST_CHAIN,
   frameBytesOf,
   linkBatch,
@@ -66,6 +67,20 @@ suite('batch', () => {
       '00000000',
     ].join('');
     assert.equal(encodeBatch(batch, SEED).toString('hex'), expected);
+  });
+
+  test('is the same however often it is encoded, each time in memory of its own', () => {
+    const batch = linkBatch(FIRST_CHAIN, {
+      id: Buffer.alloc(16, 1),
+      epoch: 1,
+      kind: 'data',
+      records: [Buffer.from('one'), Buffer.alloc(0)],
+    });
+    const frames = [1, 2, 3].map((position) => encodeBatchAt(batch, position, SEED));
+    for (const [index, frame] of frames.entries())
+      assert.deepEqual(frame, encodeBatch({ ...batch, position: index + 1 }, SEED));
+    const other = { ...batch, id: Buffer.alloc(16, 2) };
+    assert.notDeepEqual(encodeBatchAt(other, 1, SEED), frames[0]);
   });
 
   test('the chain is the documented hash', () => {

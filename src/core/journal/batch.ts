@@ -27,7 +27,7 @@ import { hash } from 'node:crypto';
 import { assert } from '../assert.ts';
 import { crc32 } from '../bytes/crc32.ts';
 import { MAX_BATCH_BYTES } from './limits.ts';
-import type { Batch, BatchKind, Mark, StoredBatch } from './types.ts';
+import type { Batch, BatchKind, Epoch, Mark, Position, StoredBatch } from './types.ts';
 
 export const BATCH_MAGIC = 0x4f4a4201;
 export const BATCH_HEADER_BYTES = 72;
@@ -70,11 +70,23 @@ export function frameBytesOf(records: readonly Uint8Array[]): number {
 
 /** What `batch.chain` must be for a batch that follows one with the chain `previous`. */
 export function chainOf(previous: Uint8Array, batch: Omit<Batch, 'chain'>): Buffer {
+  return chainFrom(previous, layOut(batch));
+}
+
+/** The frame of `batch`, but for magic, CRC, position and chain. */
+function layOut(batch: Omit<Batch, 'chain'>): Buffer {
   const frame = Buffer.allocUnsafe(frameBytesOf(batch.records)).fill(0, 0, BATCH_HEADER_BYTES);
   writeCovered(frame, batch);
+  return frame;
+}
+
+/** The chain of what `layOut` made; writes over the place of the chain in it. */
+function chainFrom(previous: Uint8Array, frame: Buffer): Buffer {
   // Its place is right before the covered part: so one call hashes both, which is twice as fast for small batches.
   frame.set(previous, AT.chain);
-  return Buffer.from(digestOf(frame.subarray(AT.chain)).slice(0, CHAIN_BYTES), 'latin1');
+  const chain = Buffer.allocUnsafe(CHAIN_BYTES);
+  chain.write(digestOf(frame.subarray(AT.chain)), 0, CHAIN_BYTES, 'latin1');
+  return chain;
 }
 
 /**
@@ -105,16 +117,46 @@ function digestOf(bytes: Uint8Array): string {
 
 /** `batch` with its chain, as the successor of a batch with the chain `previous`. */
 export function linkBatch(previous: Uint8Array, batch: Omit<Batch, 'chain'>): Batch {
-  return { ...batch, chain: chainOf(previous, batch) };
+  return new LinkedBatch(previous, batch);
+}
+
+/** Keeps the frame that its chain was made from, for whoever encodes it first. */
+class LinkedBatch implements Batch {
+  readonly id: Uint8Array;
+  readonly epoch: Epoch;
+  readonly kind: BatchKind;
+  readonly records: readonly Uint8Array[];
+  readonly chain: Uint8Array;
+  #frame: Buffer | undefined;
+
+  constructor(previous: Uint8Array, { id, epoch, kind, records }: Omit<Batch, 'chain'>) {
+    this.id = id;
+    this.epoch = epoch;
+    this.kind = kind;
+    this.records = records;
+    const frame = layOut(this);
+    this.chain = chainFrom(previous, frame);
+    this.#frame = frame;
+  }
+
+  takeFrame(): Buffer | undefined {
+    const frame = this.#frame;
+    this.#frame = undefined;
+    return frame;
+  }
 }
 
 export function encodeBatch(batch: StoredBatch, crcSeed: number): Buffer {
-  const frame = Buffer.allocUnsafe(frameBytesOf(batch.records)).fill(0, 0, BATCH_HEADER_BYTES);
+  return encodeBatchAt(batch, batch.position, crcSeed);
+}
+
+/** The frame of `batch` at `position`. */
+export function encodeBatchAt(batch: Batch, position: Position, crcSeed: number): Buffer {
+  const frame = (batch instanceof LinkedBatch ? batch.takeFrame() : undefined) ?? layOut(batch);
   frame.writeUInt32BE(BATCH_MAGIC, 0);
   frame.writeUInt32BE(frame.length, AT.length);
-  writeUint64(frame, batch.position, AT.position);
+  writeUint64(frame, position, AT.position);
   frame.set(batch.chain, AT.chain);
-  writeCovered(frame, batch);
   frame.writeUInt32BE(crc32(frame.subarray(COVERED_BY_CRC), crcSeed), AT.crc);
   return frame;
 }

@@ -31,6 +31,7 @@ import {
   crcSeedOf,
   decodeBatch,
   encodeBatch,
+  encodeBatchAt,
   frameBytesOf,
 } from './batch.ts';
 import { JournalError } from './errors.ts';
@@ -318,10 +319,7 @@ class FileJournal implements Journal {
     const position = expected + 1;
     let pause: Promise<void> | undefined;
     try {
-      pause = this.#active.writeThrough(
-        segment.sizeBytes,
-        encodeBatch({ ...batch, position }, this.#crcSeed),
-      );
+      pause = this.#active.writeThrough(segment.sizeBytes, encodeBatchAt(batch, position, this.#crcSeed));
     } catch (error) {
       return this.#inTurn(async () => {
         if (isFull(error) && isOfWrite(error)) await this.#withdraw(segment, error);
@@ -353,7 +351,7 @@ class FileJournal implements Journal {
     const segment = await this.#segmentFor(frameBytes);
     const grown = await this.#reserve(segment.sizeBytes + frameBytes, frameBytes);
     try {
-      await this.#write(segment, encodeBatch({ ...batch, position: last + 1 }, this.#crcSeed));
+      await this.#write(segment, encodeBatchAt(batch, last + 1, this.#crcSeed));
       await this.#active.sync(grown || frameBytes > WRITE_AT_ONCE_BYTES ? 'much' : 'little');
     } catch (error) {
       if (error instanceof JournalError) throw error;
