@@ -29,13 +29,28 @@ function paceOfFastDisk(): SyncPace {
 test('small syncs at once leave the event loop its turns', async () => {
   await using subject = await folders(createSystemFiles(paceOfFastDisk()))();
   const file = await subject.files.open(`${subject.folder}/f`, 'create');
-  let turned = false;
-  setImmediate(() => (turned = true));
-  for (let written = 0; !turned; written += 8) {
-    file.writeSync(written, Buffer.from('written\n'));
-    await file.sync('little');
+  const separately = (position: number, bytes: Buffer): Promise<void> => {
+    file.writeSync(position, bytes);
+    return file.sync('little');
+  };
+  const through = (position: number, bytes: Buffer): Promise<void> | undefined =>
+    file.writeThrough(position, bytes);
+  for (const write of [separately, through]) {
+    let turned = false;
+    setImmediate(() => (turned = true));
+    for (let written = 0; !turned; written += 8) await write(written, Buffer.from('written\n'));
   }
   await file.close();
+});
+
+test('a file is quick when its disk has shown that it is', async () => {
+  await using fast = await folders(createSystemFiles(paceOfFastDisk()))();
+  await using unknown = await folders(createSystemFiles(new SyncPace()))();
+  for (const { files, folder } of [fast, unknown]) {
+    const file = await files.open(`${folder}/f`, 'create');
+    assert.equal(file.isQuick, files === fast.files);
+    await file.close();
+  }
 });
 
 suite('files of the machine', {

@@ -90,6 +90,7 @@ function openModes(make: Make): void {
     await assert.rejects(file.sync('little'), { code: 'EBADF' });
     assert.throws(() => file.readSync(0, Buffer.alloc(1)));
     assert.throws(() => file.writeSync(0, Buffer.from('x')));
+    assert.throws(() => file.writeThrough(0, Buffer.from('x')));
     assert.equal(await get(files, `${folder}/f`), 'text');
   });
 }
@@ -117,6 +118,18 @@ function readingAndWriting(make: Make): void {
     await Promise.all([file.sync('little'), file.sync(), file.sync('little')]);
     await file.close();
     assert.equal(await get(subject.files, `${subject.folder}/f`), 'x'.repeat(100));
+  });
+
+  test('a write through is a write, beside others', async () => {
+    await using subject = await make();
+    const file = await subject.files.open(`${subject.folder}/f`, 'create');
+    await file.write(0, Buffer.from('.'.repeat(100)));
+    assert.equal(typeof file.isQuick, 'boolean');
+    for (let count = 0; count < 100; count += 2) await file.writeThrough(count, Buffer.from('x'));
+    file.writeSync(99, Buffer.from('y'));
+    await Promise.all([file.sync(), file.writeThrough(97, Buffer.from('z'))]);
+    await file.close();
+    assert.equal(await get(subject.files, `${subject.folder}/f`), `${'x.'.repeat(48)}xzxy`);
   });
 
   test('closing waits for what is under way', async () => {
