@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import test, { suite } from 'node:test';
+import { SeededRandom } from '../core/random/seeded-random.ts';
 import { testHost } from '../core/testing/host.ts';
 import { Peer } from '../core/testing/peer.ts';
 import { SimulatedClock } from '../core/time/simulated-clock.ts';
@@ -9,6 +11,7 @@ import { json, text } from './reply.ts';
 import { createRouter } from './router/index.ts';
 import { type HttpServer, startHttpServer } from './server.ts';
 import { BAD_REQUESTS } from './testing/attacks.ts';
+import { cutAtRandom } from './testing/mutate.ts';
 import type { Handler, HttpRequest } from './types.ts';
 
 interface Running extends AsyncDisposable {
@@ -66,6 +69,21 @@ async function* twoPieces(second: Promise<void>): AsyncGenerator<Uint8Array> {
   await new Promise(() => undefined);
 }
 
+function withLength(content: Buffer): Buffer {
+  const head = `PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: ${content.length}\r\n\r\n`;
+  return Buffer.concat([Buffer.from(head), content]);
+}
+
+function inChunks(random: SeededRandom, content: Buffer): Buffer {
+  const parts: Buffer[] = [Buffer.from('PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n')];
+  for (let at = 0; at < content.length; ) {
+    const chunk = content.subarray(at, at + 1 + random.below(20_000));
+    parts.push(Buffer.from(`${chunk.length.toString(16)}\r\n`), chunk, Buffer.from('\r\n'));
+    at += chunk.length;
+  }
+  return Buffer.concat([...parts, Buffer.from('0\r\n\r\n')]);
+}
+
 suite('an HTTP server answers', () => {
   test('whole, byte by byte, and pipelined in one write', async () => {
     await using running = await start(hello);
@@ -110,6 +128,37 @@ suite('an HTTP server answers', () => {
     const headEnd = all.indexOf('\r\n\r\n') + 4;
     assert.ok(all.slice(0, headEnd).includes('Transfer-Encoding: chunked\r\nConnection: close\r\n'));
     assert.equal(dechunk(all.slice(headEnd)), content.toString('latin1'));
+  });
+
+  test('bodies as they came, on connections whose reads share memory, in whatever pieces', async () => {
+    await using running = await start(async (request) => {
+      const parts: Buffer[] = [];
+      for await (const part of request.body) {
+        parts.push(part);
+        // Others are read meanwhile.
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      return text(200, createHash('md5').update(Buffer.concat(parts)).digest('hex'));
+    });
+    const random = new SeededRandom(7);
+    const sendAndCompare = async (): Promise<void> => {
+      const peer = await running.peer();
+      for (let round = 0; round < 8; round++) {
+        const contents = Array.from({ length: 1 + random.below(4) }, () =>
+          random.bytes(random.chance(0.7) ? random.below(1_500) : random.below(150_000)),
+        );
+        const wire = Buffer.concat(
+          contents.map((content) => (random.chance(0.5) ? withLength(content) : inChunks(random, content))),
+        );
+        for (const piece of cutAtRandom(random, wire)) {
+          peer.send(piece);
+          if (random.chance(0.5)) await new Promise((resolve) => setImmediate(resolve));
+        }
+        for (const content of contents)
+          assert.equal((await response(peer)).body, createHash('md5').update(content).digest('hex'));
+      }
+    };
+    await Promise.all(Array.from({ length: 12 }, sendAndCompare));
   });
 
   test('UTF-8 text with its length in bytes', async () => {
