@@ -271,6 +271,36 @@ suite('checkJournal', () => {
     assert.equal(summary.last?.position, 22);
   });
 
+  test('what is no error of the disk is thrown, at whatever read, and not taken for damage', async () => {
+    const readsOf = async (throwsAt: number): Promise<number> => {
+      const files = await filesWith(contents);
+      const open = files.open.bind(files);
+      let reads = 0;
+      files.open = async (path, mode) => {
+        const file = await open(path, mode);
+        const read = file.read.bind(file);
+        file.read = async (position, into) => {
+          if (++reads === throwsAt) throw new TypeError('a bug');
+          return read(position, into);
+        };
+        return file;
+      };
+      await check(contents, { files });
+      return reads;
+    };
+    const reads = await readsOf(0);
+    assert.ok(reads > paths.length);
+    for (let nth = 1; nth <= reads; nth++) await assert.rejects(readsOf(nth), { message: 'a bug' });
+  });
+
+  test('a folder that may not be read is no journal without damage', async () => {
+    const files = await filesWith(contents);
+    files.open = async () => {
+      throw Object.assign(new Error('EACCES: open'), { code: 'EACCES' });
+    };
+    await assert.rejects(check(contents, { files }), { code: 'EACCES' });
+  });
+
   test('a segment that is let go of between listing and opening is no damage', async () => {
     const files = await filesWith(contents);
     const list = files.list.bind(files);
