@@ -3,7 +3,7 @@
  * (`system-files.ts`) and a simulated disk (`simulated-files.ts`) that can tear, lose and fail writes.
  *
  * What the contract promises, and what it does not:
- *   - `write` changes what later reads see; only `sync` makes it survive a power cut;
+ *   - `write` changes what later reads see; only `sync`, or a `writeThrough` behind it, makes it survive a power cut;
  *   - until then a cut may leave any mix of old and new 512-byte sectors of the unsynced writes;
  *   - a new, renamed or removed name survives a cut only after `syncFolder` of its folder.
  * Paths are made by our own code from configuration and generated names, never from a peer's input.

@@ -120,6 +120,7 @@ class GroupWriter implements JournalWriter {
     return this.#last.position;
   }
 
+  /** As `#drain` for its one batch; a function for both would be one more promise between a sync and its answer. */
   async lead(): Promise<void> {
     const batch = this.#makeBatch('epoch', []);
     const result = await this.#journal.append(batch, this.#last.position);

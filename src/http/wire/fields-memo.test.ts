@@ -29,6 +29,21 @@ suite('the memo of fields', () => {
     assert.equal(host(memo, two.slice(0, HOST.length)), 'a');
   });
 
+  test('is not fooled by fields of the same length that differ in any one place, be they few or many', () => {
+    for (const length of [1, 20, 31, 32, 33, 34, 100, 600]) {
+      for (const at of new Set([0, 1, 15, Math.floor(length / 2), length - 2, length - 1])) {
+        if (at < 0 || at >= length) continue;
+        const [one, other] = ['x'.repeat(length), `${'x'.repeat(at)}y${'x'.repeat(length - at - 1)}`];
+        const memo = new FieldsMemo();
+        for (const value of [one, other, one, one, other]) {
+          const text = `behind\r\n${HOST}X: ${value}\r\nGET`;
+          const parsed = memo.parse(text, 8, text.length - 3, '1.1', LIMITS);
+          assert.equal(parsed.kind === 'fields' && parsed.fields.get('x'), value, `${length}, at ${at}`);
+        }
+      }
+    }
+  });
+
   test('knows that the version is part of the meaning', () => {
     const memo = new FieldsMemo();
     const chunked = `${HOST}Transfer-Encoding: chunked\r\n`;
